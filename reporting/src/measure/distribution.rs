@@ -139,6 +139,19 @@ mod tests {
         assert_eq!(nothing, Distribution::default());
     }
 
+    #[test]
+    fn the_curve_ends_where_a_single_request_is_slower() {
+        for (count, last) in [(1, 0.0), (100, 99.0), (3_000, 99.960_189)] {
+            let mut interval = Interval::default();
+            for us in 1..=count {
+                interval.record(Duration::from_micros(us), None, 0, None);
+            }
+            let curve = Distribution::of(&interval, Measure::Response).curve;
+            let end = curve.last().expect("it has points").percentile;
+            assert!((end - last).abs() < 1e-5, "{end} of {count}");
+        }
+    }
+
     proptest! {
         #[test]
         fn every_time_is_in_its_bucket_and_the_curve_is_of_percentiles(

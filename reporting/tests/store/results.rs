@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::support::{START, create, end, endpoint, run, snapshot, store};
 use greylag_infra::protocol::{SampleData, SampleDetails, SampleKind, UserChange};
-use greylag_infra::{FailureReason, RunPhase, RunRecord, RunTime, WallTime};
+use greylag_infra::{
+    FailureReason, Gap, GapCause, ProcessHealth, RunPhase, RunRecord, RunTime, WallTime,
+};
 use greylag_reporting::{CurrentRate, Scope, Summary, Window};
 
 #[tokio::test]
@@ -183,6 +185,89 @@ async fn the_current_rate_is_that_of_the_last_ten_full_seconds() {
     record.ended_at = Some(at(100));
     // seconds 19 to 28: the last one that has results may not be full
     assert_eq!(rates(&record, at(500)).await, (1.5, 0.0, 1.5));
+    // seconds 2 to 11, whatever came of later ones
+    record.ended_at = Some(at(12));
+    assert_eq!(rates(&record, at(500)).await, (1.5, 0.1, 1.6));
+}
+
+#[tokio::test]
+async fn the_current_rate_of_a_window_is_that_of_its_last_seconds_without_those_left_out() {
+    let (_dir, store) = store().await;
+    let record = create(&store, "r", &["a"]).await;
+    let get = endpoint("GET", "/");
+    // As many in each second as its number.
+    let requests: Vec<_> = (0..30_u32)
+        .flat_map(|second| vec![(second, &get, 1_000, None); second as usize])
+        .collect();
+    let mut results = snapshot("r", 1, &requests);
+    let saturated = [12, 15].map(|second| ProcessHealth {
+        second,
+        worker: Some(0),
+        core_pm: Some(950),
+        ..ProcessHealth::default()
+    });
+    results.health = saturated.to_vec();
+    let saved = store.save_snapshot(&"r".into(), &"a".into(), results).await;
+    saved.unwrap();
+    let now = START + RunTime::of_second(30);
+    for (from, to, all, rest) in [
+        (5, 20, 14.5, 14.75),
+        (25, u32::MAX, 26.0, 26.0),
+        (10, 17, 13.0, 12.8),
+    ] {
+        for (without_saturated, expected) in [(false, all), (true, rest)] {
+            let scope = Scope {
+                window: Some(Window::new(from, to).unwrap()),
+                without_saturated,
+                ..Scope::default()
+            };
+            let rate = store.current_rps(&record, &scope, now).await.unwrap();
+            assert_eq!(rate.total().requests, expected, "{scope:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn users_of_an_agent_that_was_given_up_stop_where_its_results_end_and_no_others_do() {
+    let (_dir, store) = store().await;
+    let mut record = create(&store, "r", &["a", "b"]).await;
+    let get = endpoint("GET", "/");
+    for (agent, started, seconds) in [("a", 2, 3), ("b", 3, 6)] {
+        let requests: Vec<_> = (0..seconds)
+            .map(|second| (second, &get, 1_000, None))
+            .collect();
+        let mut results = snapshot("r", 1, &requests);
+        results.user_changes.push(UserChange {
+            second: 0,
+            started,
+            ..UserChange::default()
+        });
+        let saved = store
+            .save_snapshot(&"r".into(), &agent.into(), results)
+            .await;
+        saved.unwrap();
+    }
+    record.completeness.add(Gap {
+        agent: Some("name of a".to_owned()),
+        worker: None,
+        since_second: 3,
+        cause: GapCause::AgentLost,
+    });
+    store.update_run(&record).await.unwrap();
+    let users = async |agent: Option<&str>| {
+        let scope = Scope {
+            agent: agent.map(str::to_owned),
+            ..Scope::default()
+        };
+        let series = store.series(&"r".into(), &scope, 100).await.unwrap();
+        series
+            .points
+            .iter()
+            .map(|point| point.users)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(users(None).await, [0, 5, 5, 5, 3, 3]);
+    assert_eq!(users(Some("name of b")).await, [0, 3, 3, 3, 3, 3]);
 }
 
 #[tokio::test]

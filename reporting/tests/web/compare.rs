@@ -4,22 +4,34 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use greylag_infra::protocol::{AgentEnd, Endpoint, Snapshot};
-use greylag_infra::{RunPhase, RunTime, WallTime};
-use greylag_reporting::Interval;
+use greylag_infra::{LoadTest, RunPhase, RunRecord, RunTime, WallTime};
+use greylag_reporting::{AnnotationChange, Interval};
 use serde_json::{Value, json};
 
 use crate::site::{Site, load_test};
 
-const SECONDS: u32 = 60;
+pub(crate) const SECONDS: u32 = 60;
 /// Requests per second.
 const REQUESTS: u64 = 50;
 
 /// A finished run whose requests take `factor` times 20 to 60 ms, with other times in each run.
 pub(crate) async fn finished(site: &Site, id: &str, test: &str, factor: f64) {
+    with_requests(site, id, load_test(test), factor, "/cart", 0..SECONDS).await;
+}
+
+/// The same of another test, whose requests have this name and are in these seconds only.
+pub(crate) async fn with_requests(
+    site: &Site,
+    id: &str,
+    mut test: LoadTest,
+    factor: f64,
+    name: &str,
+    seconds: impl IntoIterator<Item = u32>,
+) {
     let mut random = id
         .bytes()
         .fold(7_u64, |sum, byte| sum * 31 + u64::from(byte));
-    let intervals = (0..SECONDS).map(|second| {
+    let intervals = seconds.into_iter().map(|second| {
         let mut interval = Interval::default();
         for _ in 0..REQUESTS {
             random = random
@@ -35,7 +47,7 @@ pub(crate) async fn finished(site: &Site, id: &str, test: &str, factor: f64) {
         seq: 1,
         endpoints: vec![Endpoint {
             method: "GET".into(),
-            name: "/cart".into(),
+            name: name.into(),
         }],
         intervals: intervals.collect(),
         end: Some(AgentEnd {
@@ -45,7 +57,6 @@ pub(crate) async fn finished(site: &Site, id: &str, test: &str, factor: f64) {
         }),
         ..Snapshot::default()
     };
-    let mut test = load_test(test);
     test.duration_s = u64::from(SECONDS);
     test.ramp_up_s = 4;
     let profile = test.profile();
@@ -189,4 +200,89 @@ async fn what_cannot_be_compared_has_one_clear_message() {
             "{query}: {answer:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn further_runs_and_how_many_are_compared_decide_how_sure_one_can_be() {
+    let site = site().await;
+    let p95 = |comparison: &Value, run: usize| {
+        let p95 = comparison["runs"][run]["aggregated"][4].clone();
+        assert_eq!(p95["statistic"], "p95_ms");
+        let number = |key: &str| p95[key].as_f64().expect("it is a number");
+        (number("reference"), number("high") - number("low"))
+    };
+    let alone = compare(&site, "runs=aaaaaaaaaaaa,cccccccccccc").await;
+    let beside = compare(&site, "runs=aaaaaaaaaaaa,cccccccccccc,bbbbbbbbbbbb").await;
+    let ((of_one, width), (of_same, wider)) = (p95(&alone, 0), p95(&beside, 0));
+    assert_eq!(of_one, of_same);
+    assert!(wider > width, "they share the error: {wider}, {width}");
+    let query = "runs=aaaaaaaaaaaa,cccccccccccc&baseline=bbbbbbbbbbbb,dddddddddddd";
+    let (of_three, _) = p95(&compare(&site, query).await, 0);
+    assert_ne!(of_one, of_three, "the mean of three runs");
+}
+
+#[tokio::test]
+async fn a_run_is_found_by_its_own_number_and_an_endpoint_by_what_is_shown_of_it() {
+    let site = site().await;
+    let noted = AnnotationChange {
+        note: Some("slower than #1".to_owned()),
+        ..AnnotationChange::default()
+    };
+    let store = site.coordinator.store();
+    let annotated = store.annotate(&"cccccccccccc".into(), noted).await;
+    annotated.expect("it is noted");
+    let comparison = compare(&site, "runs=checkout%231,other").await;
+    assert_eq!(comparison["reference"]["id"], "aaaaaaaaaaaa");
+
+    let odd = "/c\u{202e}art";
+    for id in ["odd-a", "odd-b"] {
+        with_requests(&site, id, load_test("odd"), 1.0, odd, 0..SECONDS).await;
+    }
+    let page = site.get("/compare?runs=odd-a,odd-b").await.body;
+    let (_, shown) = page
+        .split_once("<option value=\"GET ")
+        .expect("the endpoint can be chosen");
+    let shown = shown.split('"').next().expect("it ends");
+    assert_ne!(shown, odd);
+    let query: String =
+        url::form_urlencoded::byte_serialize(format!("GET {shown}").as_bytes()).collect();
+    let comparison = compare(&site, &format!("runs=odd-a,odd-b&endpoint={query}")).await;
+    assert_eq!(comparison["reference"]["requests"], 56 * REQUESTS);
+}
+
+#[tokio::test]
+async fn what_has_not_begun_and_what_has_no_requests_there_is_not_compared() {
+    let site = site().await;
+    let gap = (0..10).chain(50..SECONDS);
+    with_requests(&site, "gap", load_test("gap"), 1.0, "/cart", gap).await;
+    let run = site.coordinator.store().run(&"gap".into()).await;
+    let waits = RunRecord {
+        id: "waits".into(),
+        phase: RunPhase::Preparing,
+        started_at: None,
+        ended_at: None,
+        ..run.expect("it is read").expect("it is kept")
+    };
+    let created = site.coordinator.store().create_run(waits).await;
+    created.expect("it is kept");
+    for (query, message) in [
+        (
+            "runs=checkout,gap%231&from=20&to=40",
+            "gap #1 has no requests in the part that is compared",
+        ),
+        ("runs=checkout,waits", "gap #2 has not begun"),
+    ] {
+        let answer = site.get(&format!("/api/v1/compare?{query}")).await;
+        assert_eq!(answer.status, 422, "{query}: {answer:?}");
+        assert_eq!(answer.error_message(), message);
+    }
+    let form = site.get("/compare?runs=checkout").await.body;
+    assert!(
+        form.contains("gap #1") && !form.contains("gap #2"),
+        "what has not begun is not offered: {form}"
+    );
+    let part = site.get("/api/v1/runs/waits/summary?from=5").await;
+    assert_eq!(part.status, 422, "it has no such part: {part:?}");
+    let page = site.get("/runs/waits").await.body;
+    assert!(!page.contains("data-role=\"compare-with\""), "{page}");
 }

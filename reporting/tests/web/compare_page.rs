@@ -4,7 +4,7 @@ use axum::http::{StatusCode, header};
 use greylag_infra::{RunPhase, RunRecord};
 use serde_json::Value;
 
-use crate::compare::{finished, site};
+use crate::compare::{SECONDS, finished, site, with_requests};
 use crate::site::{Answer, Site, load_test, snapshot};
 
 /// The text of an attribute, as a browser reads it.
@@ -127,6 +127,14 @@ async fn another_reference_is_one_click_and_runs_keep_their_places() {
         assert_eq!(is_reference, format!("\"{first}\""));
         assert!(a < c, "the runs stay where they were");
     }
+    let apart = page(&site, "runs=cccccccccccc&reference=aaaaaaaaaaaa")
+        .await
+        .body;
+    let at = |id| reference(&apart, id).1;
+    assert!(
+        at("aaaaaaaaaaaa") < at("cccccccccccc"),
+        "a reference that is named apart comes first"
+    );
     assert_eq!(
         link(&back, "data-role=\"make-reference\""),
         "/compare?runs=aaaaaaaaaaaa%2Ccccccccccccc&endpoint=GET%20/cart"
@@ -226,10 +234,19 @@ async fn a_run_offers_the_one_before_it_then_pinned_ones_then_others() {
         at("previous run") < at("pinned, ") && at("pinned, ") < at("#2 <span"),
         "{menu}"
     );
+    assert_eq!(menu.matches("<li>").count(), 4, "each once: {menu}");
+    let front = site.get("/?test=checkout").await.body;
+    assert_eq!(
+        link(&front, "with pinned"),
+        "/compare?runs=aaaaaaaaaaaa%2Ceeeeeeeeeeee"
+    );
     let choose = page(&site, "runs=eeeeeeeeeeee&choose=").await.body;
     assert!(
         !choose.contains("compare-problem") && choose.contains("value=\"eeeeeeeeeeee\" checked")
     );
+    let older = page(&site, "runs=aaaaaaaaaaaa&choose=").await.body;
+    let (_, first) = older.split_once("name=\"run\" ").expect("a choice");
+    assert!(first.starts_with("value=\"aaaaaaaaaaaa\" checked"));
     // The first run of its test has no other.
     let alone = site.get("/runs/dddddddddddd").await.body;
     assert!(
@@ -261,4 +278,72 @@ async fn a_run_that_goes_on_is_compared_as_far_as_it_has_come() {
         .await
         .body;
     assert!(html.contains("checkout #4 is still running: this compares the results so far"));
+    let front = site.get("/?test=checkout").await.body;
+    assert_eq!(
+        link(&front, "the run before"),
+        "/compare?runs=bbbbbbbbbbbb%2Ccccccccccccc",
+        "of the newest that is over"
+    );
+}
+
+#[tokio::test]
+async fn the_page_says_how_the_command_line_compares_the_same() {
+    let site = site().await;
+    let query = "runs=aaaaaaaaaaaa,cccccccccccc&baseline=bbbbbbbbbbbb,dddddddddddd&from=0";
+    let html = page(&site, query).await.body;
+    let command =
+        "greylag compare aaaaaaaaaaaa cccccccccccc --baseline bbbbbbbbbbbb,dddddddddddd --whole";
+    assert!(html.contains(command), "{html}");
+    // Runs of several tests have whole names, and what got worse is said without colour.
+    assert!(html.contains("<title>Compare checkout #1 checkout #3"));
+    let arrow = |html: &str, arrow: &str| {
+        html.contains(&format!("<span aria-hidden=\"true\">{arrow}</span> "))
+    };
+    assert!(arrow(&html, "▲") && !arrow(&html, "▼"));
+    let faster = page(&site, "runs=cccccccccccc,aaaaaaaaaaaa").await.body;
+    assert!(faster.contains("<title>Compare #3 #1 "), "{faster}");
+    assert!(arrow(&faster, "▼") && !arrow(&faster, "▲"));
+
+    let name = "/it's";
+    for id in ["quote-a", "quote-b"] {
+        with_requests(&site, id, load_test("quote"), 1.0, name, 0..SECONDS).await;
+    }
+    let html = page(&site, "runs=quote-a,quote-b&endpoint=GET+/it%27s")
+        .await
+        .body;
+    assert!(
+        html.replace("&#39;", "'")
+            .contains(r"quote-b --endpoint 'GET /it'\''s'"),
+        "{html}"
+    );
+}
+
+#[tokio::test]
+async fn a_run_is_left_out_while_two_remain() {
+    let site = site().await;
+    let left_out = |html: &str| html.matches(">Remove<").count();
+    let html = page(&site, "runs=aaaaaaaaaaaa,bbbbbbbbbbbb,cccccccccccc")
+        .await
+        .body;
+    assert_eq!(left_out(&html), 2, "all but the reference");
+    let html = page(&site, "runs=aaaaaaaaaaaa,cccccccccccc").await.body;
+    assert_eq!(left_out(&html), 0);
+}
+
+#[tokio::test]
+async fn a_run_that_is_named_can_be_chosen_however_old_it_is() {
+    let site = site().await;
+    let store = site.coordinator.store();
+    let run = store.run(&"aaaaaaaaaaaa".into()).await;
+    let run = run.expect("it is read").expect("it is kept");
+    for number in 0..40 {
+        let newer = RunRecord {
+            id: format!("newer-{number}").as_str().into(),
+            ..run.clone()
+        };
+        store.create_run(newer).await.expect("it is kept");
+    }
+    let html = page(&site, "runs=aaaaaaaaaaaa&choose=").await.body;
+    assert!(html.contains("value=\"aaaaaaaaaaaa\" checked"), "{html}");
+    assert!(html.matches("name=\"run\" value=").count() < 40);
 }

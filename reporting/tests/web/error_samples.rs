@@ -1,7 +1,8 @@
 //! Failed requests with what came back: which are kept, and what is answered of them.
 
 use axum::http::StatusCode;
-use greylag_infra::protocol::ErrorSampleData;
+use greylag_infra::protocol::{Endpoint, ErrorSampleData, MAX_ERROR_SAMPLES_OF_RUN, Snapshot};
+use greylag_infra::{ProcessHealth, RunRecord};
 use serde_json::{Value, json};
 
 use crate::site::{AGENT, Site, load_test, snapshot};
@@ -19,7 +20,10 @@ fn sample(endpoint: u32, error: u32, at_us: u64) -> ErrorSampleData {
         status: Some(500),
         headers: vec![
             ("retry-after".into(), "7".into()),
-            ("x".into(), "y".repeat(1_000)),
+            (
+                "x\u{1b}[2J".into(),
+                "\u{1b}[2J".to_owned() + &"y".repeat(1_000),
+            ),
         ],
         headers_left_out: 3,
         body: Some(format!("<b>no</b>\r\n\u{1b}[31mred{}", "z".repeat(5_000))),
@@ -130,4 +134,90 @@ async fn samples_are_those_of_a_scope_and_an_error() {
             "{query}"
         );
     }
+}
+
+/// A run of two agents, each with the results of its worker.
+async fn two_agents(site: &Site, results: impl Fn(u32) -> Vec<Snapshot>) {
+    let none = Snapshot {
+        run_id: "none".into(),
+        seq: 1,
+        ..Snapshot::default()
+    };
+    let run = site.running_run("none", load_test("checkout"), none).await;
+    let mut other = run.agents[0].clone();
+    other.id = "other".into();
+    other.name = "other".to_owned();
+    other.workers = vec![1];
+    let run = RunRecord {
+        id: RUN.into(),
+        agents: vec![run.agents[0].clone(), other],
+        ..run
+    };
+    let store = site.coordinator.store();
+    store.create_run(run).await.expect("it is kept");
+    for (worker, agent) in (0..).zip([AGENT, "other"]) {
+        for snapshot in results(worker) {
+            let saved = store
+                .save_snapshot(&RUN.into(), &agent.into(), snapshot)
+                .await;
+            saved.expect("it is saved");
+        }
+    }
+}
+
+#[tokio::test]
+async fn samples_of_several_agents_are_limited_together_and_told_apart() {
+    let site = Site::start(None).await;
+    let results = |worker| {
+        let mut results = snapshot(RUN, "/cart", "500");
+        results.sample_errors = vec!["500".to_owned()];
+        let samples = (0..8).map(|at| ErrorSampleData {
+            worker: Some(worker),
+            ..sample(0, 0, at * 1_000_000)
+        });
+        results.error_samples = samples.collect();
+        results.health = vec![ProcessHealth {
+            second: 1,
+            worker: Some(worker),
+            core_pm: Some(950),
+            ..ProcessHealth::default()
+        }];
+        vec![results]
+    };
+    two_agents(&site, results).await;
+    assert_eq!(ask(&site, "").await["of"], 5, "of an error");
+    let of_other = ask(&site, "?agent=other").await;
+    assert_eq!(times(&of_other), [0.0, 1.0]);
+    let rest = ask(&site, "?saturated=leave-out").await;
+    assert_eq!(times(&rest), [0.0, 0.0, 2.0]);
+}
+
+#[tokio::test]
+async fn a_run_has_no_more_samples_than_its_limit_and_an_answer_no_more_than_a_page() {
+    const ERRORS: u32 = 200;
+    let site = Site::start(None).await;
+    let results = |_| {
+        let parts = 1..=2_u32;
+        let part = |part: u32| Snapshot {
+            run_id: RUN.into(),
+            seq: part.into(),
+            endpoints: vec![Endpoint {
+                method: "GET".into(),
+                name: "/cart".into(),
+            }],
+            sample_errors: (0..ERRORS).map(|at| format!("error {part}-{at}")).collect(),
+            error_samples: (0..2 * ERRORS)
+                .map(|at| ErrorSampleData {
+                    error: at % ERRORS,
+                    ..ErrorSampleData::default()
+                })
+                .collect(),
+            ..Snapshot::default()
+        };
+        parts.map(part).collect()
+    };
+    two_agents(&site, results).await;
+    let answer = ask(&site, "?limit=5000").await;
+    assert_eq!(answer["of"], MAX_ERROR_SAMPLES_OF_RUN);
+    assert_eq!(times(&answer).len(), 100);
 }

@@ -2,10 +2,11 @@
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
-use greylag_infra::LoadTest;
+use greylag_infra::{FailureReason, LoadTest, RunPhase, RunRecord};
 use serde_json::{Value, json};
 
-use crate::site::{Answer, Site, load_test};
+use crate::compare::finished;
+use crate::site::{Answer, Site, load_test, snapshot};
 
 const RUN: &str = "abcdefabcdef";
 const NOTES: &str = "/api/v1/runs/abcdefabcdef/notes";
@@ -109,8 +110,8 @@ async fn what_is_said_of_a_run_is_kept_and_shown_and_found() {
 async fn moments_are_marked_on_the_charts() {
     let site = site().await;
     for (at, text) in [
-        (json!("1s"), "deployed"),
         (json!(3), "cache <b>emptied</b>"),
+        (json!("1s"), "deployed"),
     ] {
         let added = site
             .post(MARKS, json!({"at": at, "text": text}).to_string())
@@ -121,6 +122,7 @@ async fn moments_are_marked_on_the_charts() {
     let marks =
         json!([{"second": 1, "label": "deployed"}, {"second": 3, "label": "cache <b>emptied</b>"}]);
     assert_eq!(view["marks"], marks);
+    assert_eq!(view["notes"]["marks"][0]["text"], "deployed", "by second");
     let page = site.get("/runs/abcdefabcdef").await.body;
     assert!(page.contains("deployed") && !page.contains("<b>emptied"));
     let window = site
@@ -134,6 +136,13 @@ async fn moments_are_marked_on_the_charts() {
     let path = format!("{MARKS}/{number}");
     assert_eq!(site.delete(&path).await.status, StatusCode::NO_CONTENT);
     assert_eq!(site.delete(&path).await.status, StatusCode::NOT_FOUND);
+    site.post_form("/runs/abcdefabcdef/notes", "note=one%0D%0Atwo")
+        .await;
+    let typed = site.get(NOTES).await.json();
+    assert_eq!(
+        typed["note"], "one\ntwo",
+        "browsers end lines with two characters"
+    );
     let form = site
         .post_form("/runs/abcdefabcdef/marks", "at=1m30s&text=the+end")
         .await;
@@ -179,6 +188,7 @@ async fn what_cannot_be_said_is_refused_and_changes_nothing() {
         json!({"text": "x"}),
         json!({"at": -1, "text": "x"}),
         json!({"at": "31d", "text": "x"}),
+        json!({"at": "721h", "text": "x"}),
         json!({"at": 1}),
         json!({"at": 1, "text": "two\nlines"}),
         json!({"at": 1, "text": "x".repeat(201)}),
@@ -230,6 +240,52 @@ async fn a_test_shows_how_its_numbers_go_from_run_to_run() {
     }
     assert!(!page.contains("NaN"));
     assert!(!has_trends("/").await, "of one test only");
+
+    // The oldest comes first and the greatest is at the top; what failed is marked, what goes on is left out.
+    for (id, factor) in [
+        ("b11111111111", 1.0),
+        ("b22222222222", 3.0),
+        ("b33333333333", 2.0),
+    ] {
+        finished(&site, id, "trend", factor).await;
+    }
+    let store = site.coordinator.store();
+    let newest = store.run(&"b33333333333".into()).await;
+    let newest = newest.expect("it is read").expect("it is kept");
+    let failed = RunRecord {
+        phase: RunPhase::Failed(FailureReason::StoppedByUser),
+        ..newest
+    };
+    store.update_run(&failed).await.expect("it is kept");
+    let goes_on = snapshot("b44444444444", "/", "500");
+    site.running_run("b44444444444", load_test("trend"), goes_on)
+        .await;
+    let page = site.get("/?test=trend").await.body;
+    let (_, chart) = page
+        .split_once("<svg viewBox=\"0 0 300 56\"")
+        .expect("a chart");
+    let chart = chart.split("</svg>").next().expect("it ends");
+    let dots: Vec<&str> = chart.split("<circle ").skip(1).collect();
+    let number = |dot: &str| {
+        dot.split_once("<title>#")
+            .map(|(_, rest)| rest[..1].to_owned())
+    };
+    let numbers: Vec<String> = dots.iter().filter_map(|dot| number(dot)).collect();
+    assert_eq!(numbers, ["1", "2", "3"]);
+    let marked: Vec<bool> = dots
+        .iter()
+        .map(|dot| dot.contains("class=\"failed\""))
+        .collect();
+    assert_eq!(marked, [false, false, true]);
+    let height = |dot: &str| {
+        let (_, rest) = dot.split_once("cy=\"").expect("a place");
+        rest.split('"')
+            .next()
+            .and_then(|text| text.parse::<f64>().ok())
+            .expect("a number")
+    };
+    assert_eq!(height(dots[1]), 5.0, "the top but for the margin");
+    assert!(height(dots[1]) < height(dots[2]) && height(dots[2]) < height(dots[0]));
 }
 
 /// Whatever a note says, its page runs and fetches nothing of it.

@@ -155,6 +155,16 @@ mod tests {
             runs.query()
         );
         assert_eq!(runs.without(&a).query(), "?runs=b%2Cc");
+        let with_further = CompareAddress {
+            baseline: vec![c.clone()],
+            ..runs.clone()
+        };
+        assert_eq!(with_further.query(), "?runs=a%2Cb%2Cc&baseline=c");
+        assert_eq!(
+            with_further.with_reference(&b).query(),
+            runs.with_reference(&b).query(),
+            "further runs belong to their reference"
+        );
         let window = Window::new(5, u32::MAX).unwrap();
         let part = runs
             .with_stretch(Stretch::Window(window))

@@ -86,3 +86,111 @@ fn without_user(host: &str) -> String {
         _ => host.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use greylag_infra::{
+        Completeness, FailureReason, Gap, GapCause, LoadProfile, LoadTest, RunPhase, WallTime,
+    };
+
+    use super::*;
+
+    fn run(number: u64) -> RunRecord {
+        let test = LoadTest {
+            name: "shop".to_owned(),
+            host: "http://shop.example".to_owned(),
+            ..LoadTest::default()
+        };
+        RunRecord {
+            id: "r".into(),
+            number,
+            profile: test.profile(),
+            test,
+            phase: RunPhase::Finished,
+            created_at: WallTime::from_micros(1),
+            started_at: Some(WallTime::from_micros(2)),
+            ended_at: None,
+            agents: Vec::new(),
+            completeness: Completeness::default(),
+        }
+    }
+
+    /// What is said of the second of two runs that differ in this.
+    fn of(change: impl FnOnce(&mut RunRecord)) -> Vec<String> {
+        let mut other = run(2);
+        change(&mut other);
+        remarks(&run(1), &other, [60, 60])
+    }
+
+    #[test]
+    fn runs_that_are_alike_have_no_remarks_and_each_difference_has_one() {
+        assert_eq!(of(|_| ()), [""; 0]);
+        type Change = fn(&mut RunRecord);
+        let cases: [(Change, &str); 13] = [
+            (
+                |run| run.test.name = "cart".into(),
+                "test: `cart` instead of `shop`",
+            ),
+            (
+                |run| run.test.host = "http://ada:geheim@new.example".into(),
+                "host: `http://new.example` instead of `http://shop.example`",
+            ),
+            (|run| run.test.users += 1, "users: "),
+            (
+                |run| run.test.arrival_rate = Some(2.5),
+                "arrival rate: 2.5 instead of none",
+            ),
+            (|run| run.test.duration_s = 7, "duration: 7 s instead of"),
+            (|run| run.test.workers += 1, "workers: "),
+            (
+                |run| run.test.declared = Some(Default::default()),
+                "the requests are declared differently",
+            ),
+            (
+                |run| drop(run.test.options.insert("pages".into(), "2".into())),
+                "options, selected tasks or settings of the client differ",
+            ),
+            (
+                |run| run.test.selection.tags = vec!["buy".into()],
+                "options, selected tasks or settings of the client differ",
+            ),
+            (
+                |run| run.profile = LoadProfile::default(),
+                "the load profiles differ",
+            ),
+            (
+                |run| run.phase = RunPhase::Running,
+                "shop #2 is still running",
+            ),
+            (
+                |run| run.phase = RunPhase::Failed(FailureReason::StoppedByUser),
+                "shop #2 failed",
+            ),
+            (
+                |run| {
+                    run.completeness.add(Gap {
+                        agent: None,
+                        worker: None,
+                        since_second: 5,
+                        cause: GapCause::AgentLost,
+                    });
+                },
+                "results of shop #2 are missing",
+            ),
+        ];
+        for (change, expected) in cases {
+            let said = of(change);
+            let [only] = said.as_slice() else {
+                panic!("{expected}: {said:?}");
+            };
+            assert!(only.starts_with(expected), "{expected}: {only}");
+        }
+    }
+
+    #[test]
+    fn a_run_of_which_little_is_compared_is_named() {
+        let said = remarks(&run(1), &run(2), [SHORT_S - 1, SHORT_S]);
+        let expected = "shop #1: only 29 s are compared, so only large differences can be found";
+        assert_eq!(said, [expected]);
+    }
+}

@@ -66,3 +66,47 @@ pub fn change_text(statistic: Statistic, change: f64) -> String {
         _ => format!("{:+.1}%", 100.0 * change),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_has_its_verdict_on_times_first_and_what_else_was_found_once() {
+        let said = |verdict, found: &[Verdict]| {
+            run_verdict(&RunDifferences {
+                verdict,
+                found: found.to_vec(),
+                aggregated: Vec::new(),
+                endpoints: Vec::new(),
+            })
+        };
+        assert_eq!(said(RunVerdict::Slower, &[Verdict::Slower]), "slower");
+        let found = [
+            Verdict::Faster,
+            Verdict::MoreFailures,
+            Verdict::FewerRequests,
+        ];
+        assert_eq!(
+            said(RunVerdict::Faster, &found),
+            "faster; more failures; fewer requests per second"
+        );
+        for verdict in [Verdict::Slower, Verdict::Faster] {
+            let word = verdict_name(verdict);
+            assert_eq!(format!("{verdict:?}").to_lowercase(), word);
+        }
+    }
+
+    #[test]
+    fn a_change_is_in_per_cent_of_an_error_rate_in_points_and_a_large_one_a_factor() {
+        let texts = [
+            (Statistic::P95, 0.015, "+1.5%"),
+            (Statistic::Rate, -0.2, "-20.0%"),
+            (Statistic::ErrorRate, -0.002, "-0.20 pp"),
+            (Statistic::P95, 11.0, "×12"),
+        ];
+        for (statistic, change, text) in texts {
+            assert_eq!(change_text(statistic, change), text);
+        }
+    }
+}

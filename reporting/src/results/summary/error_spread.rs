@@ -61,3 +61,19 @@ impl ErrorSpread {
         (first, self.agent_count.saturating_sub(first.len() as u64))
     }
 }
+
+#[cfg(all(test, feature = "coordinator"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_a_share_of_its_endpoints_requests_and_of_all_errors() {
+        let spread = ErrorSpread::of(3, 12, 6);
+        assert_eq!(
+            (spread.request_share, spread.error_share),
+            (Some(0.25), 0.5)
+        );
+        let of_task = ErrorSpread::of(3, 0, 6);
+        assert_eq!((of_task.request_share, of_task.error_share), (None, 0.5));
+    }
+}

@@ -162,3 +162,72 @@ impl SummaryWorst {
         }
     }
 }
+
+#[cfg(all(test, feature = "coordinator"))]
+mod tests {
+    use super::*;
+    use crate::measure::seconds::Seconds;
+
+    fn process(worker: Option<u32>, saturated: u64, core_pm: u64, wait_pm: u64) -> ProcessSums {
+        let sums = HealthSums {
+            seconds: 10,
+            core_seconds: 10,
+            core_pm: 10 * core_pm,
+            core_max_pm: core_pm,
+            wait_pm: 10 * wait_pm,
+            wait_max_pm: wait_pm,
+            late_seconds: 10,
+            late_p99_max_us: 12_400,
+            saturated,
+            ..HealthSums::default()
+        };
+        ProcessSums {
+            agent: "east".to_owned(),
+            worker,
+            sums,
+        }
+    }
+
+    fn generator(processes: Vec<ProcessSums>, saturated: &[u32]) -> SummaryGenerator {
+        let health = GeneratorHealth {
+            saturated: Seconds::ascending(saturated.iter().copied()),
+            processes,
+        };
+        SummaryGenerator::of(&health, false)
+    }
+
+    #[test]
+    fn the_warning_names_the_worker_that_was_saturated_most() {
+        let processes = vec![
+            process(None, 9, 990, 990),
+            process(Some(0), 1, 950, 0),
+            process(Some(1), 3, 500, 430),
+            process(Some(2), 0, 100, 0),
+        ];
+        let generator = generator(processes, &[3, 4, 9]);
+        assert_eq!(generator.saturated_seconds, 3);
+        let stretches = [(3, 5), (9, 10)].map(|(from, to)| SummaryStretch { from, to });
+        assert_eq!(generator.saturated, stretches);
+        let notice = generator.notice().expect("there is a warning");
+        assert_eq!((notice.first_second, notice.last_second), (3, 9));
+        assert_eq!((notice.count, notice.worst), (3, 12));
+        assert_eq!(
+            notice.subject,
+            "worker 1 on agent east: up to 50 % of its core used, up to 43 % of a second spent waiting for it, timers up to 12 ms late"
+        );
+    }
+
+    #[test]
+    fn without_a_saturated_second_the_busiest_is_known_and_nothing_is_warned_of() {
+        let processes = vec![process(Some(0), 0, 100, 0), process(Some(1), 0, 300, 20)];
+        let generator = generator(processes, &[]);
+        assert_eq!(generator.notice(), None);
+        let worst = generator.worst.expect("it was measured");
+        assert_eq!(worst.worker, 1);
+        assert_eq!(
+            worst.in_words(),
+            "worker 1 on agent east: up to 30 % of its core used, timers up to 12 ms late",
+            "short waits are not worth a word"
+        );
+    }
+}

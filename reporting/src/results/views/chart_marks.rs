@@ -151,9 +151,12 @@ fn label(losses: &[&Loss]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use greylag_infra::{FailureReason, LoadTest, LostWorker, RunTime};
+    use greylag_infra::{
+        Completeness, FailureReason, LoadTest, LostWorker, RunPhase, RunTime, WallTime,
+    };
 
     use super::*;
+    use crate::store::Window;
 
     #[test]
     fn a_change_of_users_is_marked_and_what_was_planned_is_not() {
@@ -174,6 +177,69 @@ mod tests {
         assert_eq!(users_changed(&planned, &changed), [mark]);
         let shaped = LoadProfile::default();
         assert_eq!(users_changed(&shaped, &changed), []);
+    }
+
+    #[test]
+    fn marks_are_those_of_the_part_that_is_shown_in_order_of_time() {
+        let test = LoadTest::default();
+        let mut completeness = Completeness::default();
+        for (agent, second) in [("east", 40), ("west", 7)] {
+            let reason = FailureReason::AgentShutDown {
+                agent: agent.to_owned(),
+            };
+            completeness
+                .coverage
+                .add(Loss::of_agent(agent, second, reason));
+        }
+        let run = RunRecord {
+            id: "r".into(),
+            number: 1,
+            profile: test.profile(),
+            test,
+            phase: RunPhase::Running,
+            created_at: WallTime::from_micros(1),
+            started_at: None,
+            ended_at: None,
+            agents: Vec::new(),
+            completeness,
+        };
+        let said = |second, text: &str| RunMark {
+            number: 1,
+            second,
+            text: text.to_owned(),
+        };
+        let notes = [said(30, "a\u{202e}b"), said(20, "deployed")];
+        let labels = |scope: &Scope| {
+            let saturated = vec![SummaryStretch { from: 3, to: 6 }];
+            let generator = SummaryGenerator {
+                saturated,
+                ..SummaryGenerator::default()
+            };
+            let marks = chart_marks(&run, &notes, &[], scope, &generator).into_iter();
+            marks
+                .map(|mark| (mark.second, mark.to, mark.label))
+                .collect::<Vec<_>>()
+        };
+        let mark = |second, label: &str| (second, None, label.to_owned());
+        let saturated = (3, Some(6), "generator saturated".to_owned());
+        let odd = plain_text("a\u{202e}b");
+        assert_ne!(odd, "a\u{202e}b");
+        let [west, deployed] = [mark(7, "lost: west"), mark(20, "deployed")];
+        let [odd, east] = [mark(30, &odd), mark(40, "lost: east")];
+        let all = labels(&Scope::default());
+        let in_order = [west, deployed.clone(), odd.clone(), east.clone(), saturated];
+        assert_eq!(all, in_order);
+        let of_east = Scope {
+            window: Some(Window::new(20, 60).unwrap()),
+            agent: Some("east".to_owned()),
+            ..Scope::default()
+        };
+        let [.., saturated] = in_order;
+        assert_eq!(labels(&of_east), [deployed, odd, east, saturated]);
+
+        let many: Vec<RunMark> = (0..100).map(|second| said(second, "x")).collect();
+        let shown = moments(&run, &many, &[], &Scope::default());
+        assert_eq!(shown.len(), MAX_MARKS);
     }
 
     #[test]

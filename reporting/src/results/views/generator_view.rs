@@ -248,3 +248,117 @@ impl AgentHealth {
 fn tenths(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::ProcessSums;
+
+    fn process(agent: &str, worker: Option<u32>, sums: HealthSums) -> ProcessSums {
+        ProcessSums {
+            agent: agent.to_owned(),
+            worker,
+            sums,
+        }
+    }
+
+    fn view(processes: Vec<ProcessSums>, known: &[WorkerRow], is_page: bool) -> GeneratorView {
+        let health = GeneratorHealth {
+            processes,
+            ..GeneratorHealth::default()
+        };
+        let summary = SummaryGenerator::of(&health, false);
+        GeneratorView::of(summary, &health, known, HealthChart::default(), is_page)
+    }
+
+    fn row(index: u32) -> WorkerRow {
+        WorkerRow {
+            agent: "east".to_owned(),
+            index,
+            pid: 4_000 + index,
+            users: 9,
+            running: true,
+            stale: false,
+        }
+    }
+
+    #[test]
+    fn the_worst_are_listed_first_and_a_page_lists_few() {
+        let core = |core_pm| HealthSums {
+            seconds: 1,
+            core_seconds: 1,
+            core_pm,
+            ..HealthSums::default()
+        };
+        let of_machine = |machine_pm| HealthSums {
+            machine_seconds: 1,
+            machine_pm,
+            ..HealthSums::default()
+        };
+        let mut processes: Vec<ProcessSums> = (0..30)
+            .map(|index| process("east", Some(index), core(100)))
+            .collect();
+        processes[7].sums.saturated = 2;
+        processes[4].sums.core_pm = 800;
+        let agents = (0..25_u64).map(|at| process(&format!("agent-{at}"), None, of_machine(at)));
+        processes.extend(agents);
+
+        let page = view(processes.clone(), &[], true);
+        let indexes: Vec<u32> = page.workers.iter().map(|worker| worker.index).collect();
+        assert_eq!(indexes[..4], [7, 4, 0, 1]);
+        assert_eq!((indexes.len(), page.worker_count), (WORKERS_ON_PAGE, 30));
+        assert_eq!((page.agents.len(), page.agent_count), (AGENTS_ON_PAGE, 25));
+        assert_eq!(page.agents[0].agent, "agent-24");
+        let all = view(processes, &[], false);
+        assert_eq!((all.workers.len(), all.agents.len()), (30, 25));
+    }
+
+    #[test]
+    fn a_worker_has_its_means_and_what_was_not_measured_is_null() {
+        let sums = HealthSums {
+            seconds: 3,
+            requests: 30,
+            users: 30,
+            core_seconds: 2,
+            core_pm: 900,
+            core_max_pm: 600,
+            ..HealthSums::default()
+        };
+        let processes = vec![
+            process("east", Some(0), sums),
+            process("east", Some(1), HealthSums::default()),
+        ];
+        let stale = WorkerRow {
+            stale: true,
+            ..row(1)
+        };
+        let view = view(processes, &[row(0), stale, row(2)], true);
+        let [measured, silent, new] = view.workers.as_slice() else {
+            panic!("the one that has not been measured yet is listed, too: {view:?}");
+        };
+        assert_eq!(
+            *measured,
+            WorkerHealth {
+                agent: "east".to_owned(),
+                index: 0,
+                pid: Some(4_000),
+                users: 9,
+                state: "running",
+                requests_per_s: Some(10.0),
+                core_percent: Some(45.0),
+                core_max_percent: Some(60.0),
+                wait_percent: Some(0.0),
+                ..WorkerHealth::default()
+            }
+        );
+        assert_eq!((silent.index, silent.state), (1, "not responding"));
+        assert_eq!(silent.core_percent, None);
+        assert_eq!((new.index, new.pid), (2, Some(4_002)));
+        let ended = self::view(vec![process("east", Some(0), sums)], &[], true);
+        let of_sums = &ended.workers[0];
+        assert_eq!(
+            (of_sums.state, of_sums.users, of_sums.pid),
+            ("ended", 30, None)
+        );
+    }
+}

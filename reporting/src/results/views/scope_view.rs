@@ -313,7 +313,10 @@ pub(crate) fn endpoint_text(method: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use greylag_infra::protocol::Endpoint;
+    use greylag_infra::{Completeness, LoadTest, RunPhase};
 
     use super::*;
 
@@ -329,6 +332,50 @@ mod tests {
             ..Scope::default()
         };
         ScopeView::new("/runs/x".to_owned(), scope, 300.2)
+    }
+
+    /// The phases of a run of a minute with a ramp-up of 5 s, after so many seconds.
+    fn phases(after_s: u64, is_over: bool) -> Vec<(&'static str, u32, Option<u32>)> {
+        let test = LoadTest {
+            users: 10,
+            ramp_up_s: 5,
+            duration_s: 60,
+            ..LoadTest::default()
+        };
+        let started = WallTime::from_micros(1_000_000);
+        let now = started + Duration::from_secs(after_s);
+        let run = RunRecord {
+            id: "r".into(),
+            number: 1,
+            profile: test.profile(),
+            test,
+            phase: if is_over {
+                RunPhase::Finished
+            } else {
+                RunPhase::Running
+            },
+            created_at: started,
+            started_at: Some(started),
+            ended_at: is_over.then_some(now),
+            agents: Vec::new(),
+            completeness: Completeness::default(),
+        };
+        let phases = phase_windows(&run, now).into_iter();
+        phases
+            .map(|phase| (phase.name, phase.from, phase.to))
+            .collect()
+    }
+
+    #[test]
+    fn the_phase_that_an_active_run_is_in_goes_on_and_what_ends_late_is_no_ramp() {
+        assert_eq!(phases(3, false), [("ramp-up", 0, None)]);
+        assert_eq!(
+            phases(20, false),
+            [("ramp-up", 0, Some(5)), ("steady", 5, None)]
+        );
+        let over = [("ramp-up", 0, Some(5)), ("steady", 5, Some(60))];
+        assert_eq!(phases(60, true), over);
+        assert_eq!(phases(64, true), over);
     }
 
     #[test]
@@ -370,6 +417,12 @@ mod tests {
             failed.of_agent("eu"),
             "/runs/x?to=100&agent=eu&outcome=failed"
         );
+        assert_eq!(part.seconds(&300.2), 100.0);
+        let mut rest = view(None, None);
+        assert_eq!(rest.without_saturated(), "/runs/x?saturated=leave-out");
+        rest.scope.without_saturated = true;
+        assert_eq!(rest.query(), "?saturated=leave-out");
+        assert_eq!(rest.chips()[0].without, "/runs/x");
         let addresses = failed.outcomes().map(|(_, address, ..)| address);
         assert_eq!(
             addresses,

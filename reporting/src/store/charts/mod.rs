@@ -163,3 +163,22 @@ fn greatest(counts: Vec<(String, Vec<u64>)>) -> Vec<ChartLine> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greatest_lines_come_first_and_the_others_are_one() {
+        let counts = (0..20_u64).map(|number| (format!("line {number}"), vec![number, 1]));
+        let lines = greatest(counts.collect());
+        assert_eq!(lines.len(), MAX_LINES);
+        assert_eq!(
+            lines[0],
+            ChartLine::of_counts("line 19".to_owned(), &[19, 1])
+        );
+        let others: u64 = (0..9).sum();
+        let expected = ChartLine::of_counts(OTHERS, &[others, 9]);
+        assert_eq!(lines[MAX_LINES - 1], expected);
+    }
+}

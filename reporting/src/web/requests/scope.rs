@@ -188,3 +188,80 @@ fn second(name: &'static str, text: &str) -> Result<Option<u32>, ScopeError> {
 fn shown(text: &str) -> String {
     plain_text(text).chars().take(MAX_SHOWN).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use greylag_infra::{BuildInfo, Completeness, LoadTest, RunAgent, RunPhase, WallTime};
+
+    use super::*;
+
+    #[test]
+    fn what_is_named_is_found_as_it_is_stored_else_as_it_is_shown() {
+        let odd = "GET /a\u{202e}b";
+        let shown = plain_text(odd);
+        assert_ne!(shown, odd);
+        let both = vec![odd.to_owned(), shown.clone()];
+        let find = |known: Vec<String>| found(known, &shown, Clone::clone);
+        assert_eq!(find(both.clone()).as_ref(), Some(&both[1]));
+        assert_eq!(find(vec![odd.to_owned()]).as_deref(), Some(odd));
+        assert_eq!(find(Vec::new()), None);
+    }
+
+    #[test]
+    fn an_error_repeats_and_lists_no_more_than_can_be_read() {
+        assert_eq!(shown(&"x".repeat(500)).len(), MAX_SHOWN);
+        let agent = |number: usize| RunAgent {
+            id: format!("id-{number}").as_str().into(),
+            name: format!("agent-{number}"),
+            build: BuildInfo::default(),
+            workers: Vec::new(),
+            last_seq: 0,
+            saved_until: 0,
+            end: None,
+        };
+        let query = ScopeQuery {
+            agent: "unknown".to_owned(),
+            ..ScopeQuery::default()
+        };
+        let message = |agents: usize| {
+            let test = LoadTest::default();
+            let run = RunRecord {
+                id: "r".into(),
+                number: 1,
+                profile: test.profile(),
+                test,
+                phase: RunPhase::Running,
+                created_at: WallTime::from_micros(1),
+                started_at: None,
+                ended_at: None,
+                agents: (0..agents).map(agent).collect(),
+                completeness: Completeness::default(),
+            };
+            query.agent(&run).expect_err("it is unknown").to_string()
+        };
+        assert!(!message(MAX_LISTED).contains('…'));
+        let of_many = message(MAX_LISTED + 1);
+        assert!(
+            of_many.contains("agent-19") && of_many.contains('…'),
+            "{of_many}"
+        );
+        assert!(!of_many.contains("agent-20"), "{of_many}");
+    }
+
+    #[test]
+    fn a_comparison_is_of_the_steady_state_of_all_or_of_a_window() {
+        assert!(matches!(stretch("", ""), Ok(Stretch::Steady)));
+        assert!(matches!(stretch("0", ""), Ok(Stretch::Whole)));
+        for (from, to, expected) in [
+            ("0", "9", (0, 9)),
+            ("", "9", (0, 9)),
+            ("5", "", (5, u32::MAX)),
+        ] {
+            let Ok(Stretch::Window(window)) = stretch(from, to) else {
+                panic!("{from} to {to} is a window");
+            };
+            assert_eq!((window.from(), window.to()), expected);
+        }
+        assert!(stretch("5", "5").is_err());
+    }
+}

@@ -149,6 +149,16 @@ mod tests {
             (&*bar.to, bar.is_cut_below, bar.is_cut_above),
             ("196.0", false, true)
         );
+        let near = difference(Statistic::P50, -0.995, -0.9, -0.8);
+        let bar = Scale::of([&near].into_iter()).bar(&near).unwrap();
+        assert_eq!(
+            (&*bar.from, bar.is_cut_below, bar.is_cut_above),
+            ("4.0", true, false)
+        );
+        // What would have been found is shown where the scale has it.
+        let narrow = difference(Statistic::P95, -0.01, 0.0, 0.01);
+        let bar = Scale::of([&narrow].into_iter()).bar(&narrow).unwrap();
+        assert_eq!(bar.detectable, None);
         let unknown = Difference { low: None, ..times };
         assert_eq!(scale.bar(&unknown), None);
     }

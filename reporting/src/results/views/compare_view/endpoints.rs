@@ -73,3 +73,80 @@ pub(super) fn rows(
     });
     (rows.collect(), scale)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::{RunDifferences, RunVerdict, Statistic};
+    use crate::results::comparison::{ComparedRun, RunComparison};
+
+    /// An endpoint of which this was found.
+    fn endpoint(name: &str, verdict: Verdict) -> EndpointDifferences {
+        EndpointDifferences {
+            method: "GET".to_owned(),
+            name: name.to_owned(),
+            differences: vec![Difference {
+                statistic: Statistic::P95,
+                reference: Some(1.0),
+                value: Some(1.0),
+                change: Some(0.0),
+                low: Some(-0.1),
+                high: Some(0.1),
+                detectable: None,
+                verdict: Some(verdict),
+                not_tested: None,
+            }],
+        }
+    }
+
+    /// The rows of a comparison of two runs with these endpoints.
+    fn rows_of(endpoints: Vec<EndpointDifferences>) -> Vec<EndpointRow> {
+        let run = |id: &str| ComparedRun {
+            id: id.into(),
+            test: "shop".to_owned(),
+            number: 1,
+            from: 0,
+            to: 60,
+            requests: 1_000,
+        };
+        let comparison = Comparison {
+            reference: run("a"),
+            baseline: Vec::new(),
+            runs: vec![RunComparison {
+                run: run("b"),
+                differences: RunDifferences {
+                    verdict: RunVerdict::Mixed,
+                    found: Vec::new(),
+                    aggregated: Vec::new(),
+                    endpoints,
+                },
+                remarks: Vec::new(),
+            }],
+        };
+        let address = CompareAddress::new("", vec!["a".into(), "b".into()]);
+        rows(&comparison, &[], &address).0
+    }
+
+    #[test]
+    fn what_got_worse_comes_first_then_what_got_better_and_each_leads_to_itself() {
+        let rows = rows_of(vec![
+            endpoint("/a", Verdict::NoEvidence),
+            endpoint("/b", Verdict::Faster),
+            endpoint("/d", Verdict::MoreFailures),
+            endpoint("/c", Verdict::Slower),
+        ]);
+        let names: Vec<&str> = rows.iter().map(|row| &*row.name).collect();
+        assert_eq!(names, ["/c", "/d", "/b", "/a"]);
+        assert_eq!(rows[0].url, "/compare?runs=a%2Cb&endpoint=GET%20/c");
+    }
+
+    #[test]
+    fn of_very_many_endpoints_those_that_got_worse_are_shown() {
+        let mut many: Vec<_> = (0..10 * MAX_ROWS)
+            .map(|number| endpoint(&format!("/{number}"), Verdict::NoEvidence))
+            .collect();
+        many.push(endpoint("/zzz", Verdict::Slower));
+        let rows = rows_of(many);
+        assert_eq!((rows.len(), &*rows[0].name), (MAX_ROWS, "/zzz"));
+    }
+}

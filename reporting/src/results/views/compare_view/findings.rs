@@ -178,6 +178,8 @@ impl Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::{EndpointDifferences, RunDifferences};
+    use crate::results::comparison::ComparedRun;
 
     fn difference(statistic: Statistic, change: f64, verdict: Verdict) -> Difference {
         Difference {
@@ -236,5 +238,59 @@ mod tests {
         );
         let nothing = difference(Statistic::P50, 0.01, Verdict::NoEvidence);
         assert_eq!(Finding::of("", &nothing), None);
+    }
+
+    /// A run with these statistics slower, of all together and of so many endpoints.
+    fn slower(statistics: &[Statistic], endpoints: usize) -> RunComparison {
+        let differences = || {
+            let each = statistics.iter();
+            each.map(|statistic| difference(*statistic, 0.2, Verdict::Slower))
+        };
+        let endpoints = (0..endpoints).map(|number| EndpointDifferences {
+            method: "GET".to_owned(),
+            name: format!("/{number}"),
+            differences: differences().collect(),
+        });
+        RunComparison {
+            run: ComparedRun {
+                id: "b".into(),
+                test: "shop".to_owned(),
+                number: 2,
+                from: 0,
+                to: 60,
+                requests: 1_000,
+            },
+            differences: RunDifferences {
+                verdict: RunVerdict::Slower,
+                found: vec![Verdict::Slower],
+                aggregated: differences().collect(),
+                endpoints: endpoints.collect(),
+            },
+            remarks: vec!["users: 2 instead of 1".to_owned()],
+        }
+    }
+
+    #[test]
+    fn the_most_important_findings_are_listed_and_the_others_counted() {
+        let run = slower(&[Statistic::Average, Statistic::P50, Statistic::P95], 1);
+        let result = RunResult::of(&run, &[]);
+        let texts: Vec<&str> = result.found.iter().map(|found| &*found.text).collect();
+        assert_eq!(
+            texts,
+            [
+                "95th percentile 20.0% slower",
+                "Median 20.0% slower",
+                "Average 20.0% slower"
+            ],
+            "the only endpoint is all together"
+        );
+        assert_eq!(result.more, 0);
+        assert_eq!((result.sign(), result.verdict_key()), ("▲", "slower"));
+        assert_eq!(result.remarks, ["users: 2 instead of 1"]);
+
+        let result = RunResult::of(&slower(&[Statistic::P50, Statistic::P95], 4), &[]);
+        let endpoints: Vec<&str> = result.found.iter().map(|found| &*found.endpoint).collect();
+        assert_eq!(endpoints, ["", "", "GET /0", "GET /0", "GET /1", "GET /1"]);
+        assert_eq!(result.more, 4);
     }
 }
