@@ -182,6 +182,40 @@ impl Browser {
         .await
     }
 
+    /// Where a share of an element's width is, half its height down, after it was scrolled into view.
+    ///
+    /// # Panics
+    /// There is no such element.
+    pub async fn place(&self, css: &str, share: f64) -> (f64, f64) {
+        let script = "const element = document.querySelector(arguments[0]);
+            element.scrollIntoView({ block: 'center' });
+            const { left, top, width, height } = element.getBoundingClientRect();
+            return [left + width * arguments[1], top + height / 2];";
+        let at = self.eval_with(script, vec![json!(css), json!(share)]).await;
+        let number = |index: usize| at[index].as_f64().expect("a place");
+        (number(0), number(1))
+    }
+
+    /// Drags the mouse from a share of an element's width to another.
+    ///
+    /// # Panics
+    /// There is no such element.
+    pub async fn drag(&self, css: &str, from: f64, to: f64) {
+        let (start, y) = self.place(css, from).await;
+        let (end, _) = self.place(css, to).await;
+        let mouse = async |kind: &str, x: f64, buttons: u32| {
+            let event = json!({ "type": kind, "x": x, "y": y, "button": "left", "buttons": buttons, "clickCount": 1 });
+            self.cdp("Input.dispatchMouseEvent", event).await;
+        };
+        mouse("mouseMoved", start, 0).await;
+        mouse("mousePressed", start, 1).await;
+        for step in 1..=5 {
+            let x = start + (end - start) * f64::from(step) / 5.0;
+            mouse("mouseMoved", x, 1).await;
+        }
+        mouse("mouseReleased", end, 0).await;
+    }
+
     /// A command of the Chrome DevTools protocol.
     ///
     /// # Panics

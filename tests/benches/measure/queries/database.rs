@@ -18,9 +18,8 @@ use greylag_reporting::{Interval, SaveOutcome, Store, StoreError};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-/// The run's id, and its length in seconds.
+/// The run's id.
 pub(super) const RUN: &str = "day";
-pub(super) const SECONDS: u32 = 86_400;
 pub(super) const ENDPOINTS: u32 = 100;
 /// The agent that has results of every second and endpoint. Of the others each has results of some endpoints in a second, of other ones in
 /// the next, so that the database fits a disk.
@@ -39,10 +38,11 @@ const ERROR: &str = "503 Server Error: Service Unavailable";
 /// It stands beside a database that is whole, and holds what was made.
 const MADE: &str = "made";
 
-/// A day of so many agents.
+/// A day of so many agents, or some hours.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Day {
     pub(super) agents: u32,
+    pub(super) hours: u32,
 }
 
 /// The name of an agent.
@@ -59,12 +59,18 @@ pub(super) fn endpoint(number: u32) -> Endpoint {
 }
 
 impl Day {
+    /// How long the run is.
+    pub(super) fn seconds(self) -> u32 {
+        self.hours * 3_600
+    }
+
     /// The data directory, with the database in it.
     pub(super) async fn directory(self) -> PathBuf {
-        let name = format!("queries-{}", self.agents);
+        let name = format!("queries-{}-{}h", self.agents, self.hours);
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let what = format!(
-            "{SECONDS} s, {} agents, {ENDPOINTS} endpoints, {REQUESTS} requests",
+            "{} s, {} agents, {ENDPOINTS} endpoints, {REQUESTS} requests",
+            self.seconds(),
             self.agents
         );
         let made = directory.join(MADE);
@@ -85,7 +91,7 @@ impl Day {
     /// Requests of the whole run.
     pub(super) fn requests(self) -> u64 {
         let shares = (0..self.agents).map(|agent| u64::from(self.share(agent)));
-        shares.sum::<u64>() * REQUESTS as u64 * u64::from(SECONDS)
+        shares.sum::<u64>() * REQUESTS as u64 * u64::from(self.seconds())
     }
 
     /// Of how many endpoints an agent has results in each second.
@@ -100,8 +106,8 @@ impl Day {
         let store = Store::open(directory)?;
         let mut run = store.create_run(self.run()).await?;
         let variants = variants();
-        for (seq, from) in (1..).zip((0..SECONDS).step_by(STEP as usize)) {
-            let seconds = from..(from + STEP).min(SECONDS);
+        for (seq, from) in (1..).zip((0..self.seconds()).step_by(STEP as usize)) {
+            let seconds = from..(from + STEP).min(self.seconds());
             // With it a transaction has just begun, so that the next one waits for all that follow.
             save(&store, BUSY_AGENT, 2 * seq - 1, Snapshot::default()).await?;
             let saves = (0..self.agents).map(|agent| {
@@ -112,7 +118,7 @@ impl Day {
             try_join_all(saves).await?;
         }
         run.phase = RunPhase::Finished;
-        run.ended_at = Some(WallTime::default() + RunTime::of_second(SECONDS));
+        run.ended_at = Some(WallTime::default() + RunTime::of_second(self.seconds()));
         store.update_run(&run).await?;
         store.close().await;
         Ok(())
@@ -185,7 +191,7 @@ impl Day {
                 name: "a day".into(),
                 host: "http://127.0.0.1".into(),
                 users: u64::from(self.agents),
-                duration_s: u64::from(SECONDS),
+                duration_s: u64::from(self.seconds()),
                 workers: self.agents,
                 infrastructure: "bench".into(),
                 scenario: "none".into(),

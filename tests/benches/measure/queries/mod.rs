@@ -1,10 +1,12 @@
 //! What a coordinator answers about a long run: summaries of a run of 24 hours with 100 endpoints and 10 agents, and windows of it at
-//! random, and what its page asks for to show them; how soon it answers after its start with such a database, and that a deleted run's space is given back.
+//! random, and what its page asks for to show them; how soon a browser shows that page; how soon it answers after its start with such a database, and
+//! that a deleted run's space is given back.
 //!
-//! `cargo bench -p greylag-tests -- queries [AGENTS] [--delete]`. The database (about 13 GB) takes some half an hour to make, and stays in
-//! `target/tmp/queries-AGENTS` for the next time; `--delete` deletes the run in a copy.
+//! `cargo bench -p greylag-tests -- queries [AGENTS] [--hours=N] [--delete]`. The database (about 13 GB) takes some half an hour to make, and stays in
+//! `target/tmp/queries-AGENTS-HOURSh` for the next time; `--delete` deletes the run in a copy.
 
 mod database;
+mod page;
 
 use std::fs;
 use std::path::Path;
@@ -13,16 +15,18 @@ use std::time::{Duration, Instant};
 use greylag_tests::{Api, Greylag, Process, START_TIMEOUT, start_coordinator, wait};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use serde_json::Value;
 
 use crate::greylag;
-use database::{BUSY_AGENT, Day, ENDPOINTS, RUN, SECONDS, agent_name, endpoint};
+use database::{BUSY_AGENT, Day, ENDPOINTS, RUN, agent_name, endpoint};
 
 /// How often the whole run and windows are asked for, and how often the coordinator is started.
 const WHOLE: usize = 9;
 const WINDOWS: usize = 100;
 const STARTS: usize = 3;
-/// Agents unless another number is given.
+/// Agents and hours unless other numbers are given.
 const AGENTS: u32 = 10;
+const HOURS: u32 = 24;
 /// How long deleting the run may take.
 const DELETING: Duration = Duration::from_secs(600);
 const FILE: &str = "greylag.sqlite";
@@ -30,11 +34,19 @@ const FILE: &str = "greylag.sqlite";
 /// Prints a table of queries, then the starts and what deleting does.
 pub(crate) async fn measure(arguments: &[&str]) {
     let mut deletes = false;
-    let mut day = Day { agents: AGENTS };
+    let mut day = Day {
+        agents: AGENTS,
+        hours: HOURS,
+    };
     for argument in arguments {
-        match *argument {
-            "--delete" => deletes = true,
-            agents => day.agents = agents.parse().expect("a number of agents, or --delete"),
+        match (*argument, argument.strip_prefix("--hours=")) {
+            ("--delete", _) => deletes = true,
+            (_, Some(hours)) => day.hours = hours.parse().expect("--hours=N"),
+            (agents, None) => {
+                day.agents = agents
+                    .parse()
+                    .expect("a number of agents, --hours=N or --delete");
+            }
         }
     }
     let directory = day.directory().await;
@@ -48,7 +60,7 @@ pub(crate) async fn measure(arguments: &[&str]) {
     assert_eq!(summary.totals.requests, day.requests());
     println!(
         "\nA run of {} h with {ENDPOINTS} endpoints and {} agents, database {:.2} GB: what the API answers",
-        SECONDS / 3_600,
+        day.hours,
         day.agents,
         size(&directory) as f64 / 1e9
     );
@@ -56,7 +68,8 @@ pub(crate) async fn measure(arguments: &[&str]) {
     let mut random = SmallRng::seed_from_u64(7);
     for (part, filter) in filters(day) {
         let whole = vec![filter.clone(); WHOLE];
-        let windows = (0..WINDOWS).map(|_| format!("{filter}&{}", window(&mut random)));
+        let windows =
+            (0..WINDOWS).map(|_| format!("{filter}&{}", window(day.seconds(), &mut random)));
         let windows: Vec<String> = windows.collect();
         row(&api, "summary", &format!("the whole run{part}"), &whole).await;
         row(
@@ -74,6 +87,7 @@ pub(crate) async fn measure(arguments: &[&str]) {
         )
         .await;
     }
+    page::measure(&api).await;
     drop(coordinator);
     let each: Vec<String> = starts.iter().map(|start| seconds(*start)).collect();
     println!(
@@ -103,10 +117,10 @@ fn filters(day: Day) -> Vec<(&'static str, String)> {
 }
 
 /// A window as a query: of any length from seconds to the whole run, each order of magnitude as likely as the others.
-fn window(random: &mut SmallRng) -> String {
-    let longest = f64::from(SECONDS);
+fn window(seconds: u32, random: &mut SmallRng) -> String {
+    let longest = f64::from(seconds);
     let length = longest.powf(random.random_range(0.1..1.0)) as u32;
-    let from = random.random_range(0..=SECONDS - length);
+    let from = random.random_range(0..=seconds - length);
     format!("from={from}&to={}", from + length)
 }
 
@@ -129,6 +143,11 @@ async fn row(api: &Api, answer: &str, what: &str, queries: &[String]) {
         millis(high),
         millis(longest)
     );
+}
+
+/// Milliseconds as a script gives them.
+fn millis_of(value: &Value) -> f64 {
+    value.as_f64().expect("a time")
 }
 
 fn millis(time: Duration) -> f64 {

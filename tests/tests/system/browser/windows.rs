@@ -78,37 +78,6 @@ async fn assert_part(browser: &Browser, api: &Api, id: &str, part: &str) -> Stri
     .await
 }
 
-/// Where a share of an element's width is, half its height down.
-async fn place(browser: &Browser, css: &str, share: f64) -> (f64, f64) {
-    let script = "const element = document.querySelector(arguments[0]);
-        element.scrollIntoView({ block: 'center' });
-        const { left, top, width, height } = element.getBoundingClientRect();
-        return [left + width * arguments[1], top + height / 2];";
-    let at = eval(browser, script, vec![json!(css), json!(share)]).await;
-    let number = |index: usize| at[index].as_f64().expect("a place");
-    (number(0), number(1))
-}
-
-async fn drag(browser: &Browser, css: &str, from: f64, to: f64) {
-    let (start, y) = place(browser, css, from).await;
-    let (end, _) = place(browser, css, to).await;
-    let mouse = async |kind: &str, x: f64, buttons: u32| {
-        let event = json!({ "type": kind, "x": x, "y": y, "button": "left", "buttons": buttons, "clickCount": 1 });
-        browser.cdp("Input.dispatchMouseEvent", event).await;
-    };
-    mouse("mouseMoved", start, 0).await;
-    mouse("mousePressed", start, 1).await;
-    for step in 1..=5 {
-        mouse(
-            "mouseMoved",
-            start + (end - start) * f64::from(step) / 5.0,
-            1,
-        )
-        .await;
-    }
-    mouse("mouseReleased", end, 0).await;
-}
-
 async fn click(browser: &Browser, css: &str) {
     let found = browser.client().find(Locator::Css(css)).await;
     let element = found.unwrap_or_else(|error| panic!("no {css}: {error}"));
@@ -193,11 +162,11 @@ async fn any_part_of_a_run_can_be_selected_on_its_page() {
     assert_part(&browser, api, &id, "?from=1").await;
 
     // Dragged over on a chart, twice: within the first window a smaller one. Then back, and forward again.
-    drag(&browser, THROUGHPUT, 0.2, 0.8).await;
+    browser.drag(THROUGHPUT, 0.2, 0.8).await;
     let one = "return location.search.includes('to=');";
     browser.wait_for("a window", LIVE, one).await;
     let wide = assert_part(&browser, api, &id, "").await;
-    drag(&browser, THROUGHPUT, 0.4, 0.6).await;
+    browser.drag(THROUGHPUT, 0.4, 0.6).await;
     browser
         .wait_for(
             "another",
@@ -307,8 +276,8 @@ async fn any_part_of_a_run_can_be_selected_on_its_page() {
 
     // With a finger that rests first.
     browser.view(390, 844, Theme::Light).await;
-    let (start, y) = place(&browser, THROUGHPUT, 0.4).await;
-    let (end, _) = place(&browser, THROUGHPUT, 0.8).await;
+    let (start, y) = browser.place(THROUGHPUT, 0.4).await;
+    let (end, _) = browser.place(THROUGHPUT, 0.8).await;
     let touch = async |kind: &str, points: Value| {
         let event = json!({ "type": kind, "touchPoints": points });
         browser.cdp("Input.dispatchTouchEvent", event).await;
