@@ -5,11 +5,10 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use greylag_infra::RunId;
-use serde_json::json;
 
 use crate::api_types::ErrorBody;
 use crate::web::error::WebError;
-use crate::web::live::run_feed::RunFeed;
+use crate::web::live::run_feed::RunPart;
 use crate::web::query::Query;
 use crate::web::requests::scope::ScopeQuery;
 use crate::web::state::{WebState, find_run};
@@ -37,10 +36,8 @@ pub(in crate::web) async fn run_part(
     let scope = scope.scope(state.coordinator.store(), &run).await?;
     let asked = (id.clone(), scope.clone());
     let made = async {
-        let mut feed = RunFeed::new(state.coordinator.clone(), id, scope);
-        let update = feed.next().await?;
-        let answer = json!({ "view": update.view, "delta": update.delta, "over": update.is_last });
-        Ok::<_, WebError>(Bytes::from(answer.to_string()))
+        let part = RunPart::read(&state.coordinator, &id, &scope).await?;
+        Ok::<_, WebError>(Bytes::from(part.to_json()?))
     };
     let answers = &state.run_parts;
     let answer = answers

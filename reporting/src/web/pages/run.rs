@@ -7,7 +7,6 @@ use axum::http::StatusCode;
 use axum::response::{Redirect, Response};
 use axum::{Extension, Form};
 use greylag_infra::{RunId, RunRecord, StartTerms};
-use serde_json::json;
 
 use super::render::html;
 use crate::results::urls::run_url;
@@ -16,7 +15,7 @@ use crate::results::views::run_view::{RunDelta, RunView};
 use crate::results::views::scope_view::ScopeView;
 use crate::web::access::identity::{Identity, Visitor};
 use crate::web::error::WebError;
-use crate::web::live::run_feed::RunFeed;
+use crate::web::live::run_feed::RunPart;
 use crate::web::query::Query;
 use crate::web::requests::change_users::{ChangeForm, change_users};
 use crate::web::requests::scope::ScopeQuery;
@@ -36,7 +35,7 @@ struct RunPage {
     view: RunView,
     /// The growing parts, thinned as in the first event.
     first: RunDelta,
-    /// Of a run that is over, `{"view": …, "delta": …}` as JSON for the page's script; to be escaped for its
+    /// Of a run that is over, `{"view": …, "delta": …, "over": …}` as JSON for the page's script; to be escaped for its
     /// place. The page of an active run is sent it as its first event, so it is not in the page, too.
     initial_json: Option<String>,
     /// With which runs it can be compared; none while it has not begun.
@@ -56,29 +55,23 @@ pub(in crate::web) async fn run_page(
 ) -> Result<Response, WebError> {
     let run = find_run(&state.coordinator, &id).await?;
     let scope = scope.scope(state.coordinator.store(), &run).await?;
-    let update = RunFeed::new(state.coordinator.clone(), id, scope.clone())
-        .next()
-        .await?;
-    let initial_json = update
-        .is_last
-        .then(|| serde_json::to_string(&json!({ "view": update.view, "delta": update.delta })))
-        .transpose()
-        .map_err(|error| WebError::internal("writing the page", &error))?;
+    let part = RunPart::read(&state.coordinator, &id, &scope).await?;
+    let initial_json = part.is_last.then(|| part.to_json()).transpose()?;
     let page = RunPage {
         page_title: format!(
             "{} #{} – {} – Greylag",
-            update.view.about.test_name,
-            update.view.about.number,
-            update.view.about.shown_status()
+            part.view.about.test_name,
+            part.view.about.number,
+            part.view.about.shown_status()
         ),
         scope: ScopeView::new(
             format!("{}{}", state.base(), run_url(&run.id)),
             scope,
-            update.view.about.time_elapsed_s,
+            part.view.about.time_elapsed_s,
         ),
         compare_with: CompareWith::of(state.coordinator.store(), &state.base(), &run).await?,
-        view: update.view,
-        first: update.delta,
+        view: part.view,
+        first: part.delta,
         initial_json,
         base: state.base(),
         visitor: identity.visitor(),

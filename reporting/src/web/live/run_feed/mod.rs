@@ -2,6 +2,7 @@
 
 mod dots;
 mod log_tail;
+mod run_part;
 mod shown;
 #[cfg(test)]
 mod tests;
@@ -11,9 +12,10 @@ use serde_json::Value;
 
 use self::dots::MAX_DOTS;
 use self::log_tail::MAX_LOG_LINES;
-use self::shown::{Change, Now, Shown};
+pub(in crate::web) use self::run_part::RunPart;
+use self::shown::{Change, Grown, Now, Shown};
 use crate::coordinator::Coordinator;
-use crate::results::views::run_view::{RunDelta, RunView};
+use crate::results::views::run_view::RunDelta;
 use crate::results::views::view_builder::run_view;
 use crate::store::Scope;
 use crate::web::error::WebError;
@@ -35,7 +37,6 @@ pub(in crate::web) struct RunFeed {
 /// One update.
 #[derive(Debug)]
 pub(in crate::web) struct RunUpdate {
-    pub(in crate::web) view: RunView,
     /// What changed of the view since the last update (see [`super::json_patch`]).
     pub(in crate::web) view_patch: Option<Value>,
     pub(in crate::web) delta: RunDelta,
@@ -78,13 +79,14 @@ impl RunFeed {
         let (view_patch, delta) = self.shown.update(Now {
             view: serde_json::to_value(&view)
                 .map_err(|error| WebError::internal("writing a live update", &error))?,
-            series,
-            samples,
-            log,
-            log_lines_dropped,
+            grown: Grown {
+                series,
+                samples,
+                log,
+                log_lines_dropped,
+            },
         });
         Ok(RunUpdate {
-            view,
             view_patch,
             delta,
             is_last: run.phase.is_over() && !takes_late,

@@ -25,6 +25,12 @@ pub(super) struct Shown {
 #[derive(Debug)]
 pub(super) struct Now {
     pub(super) view: Value,
+    pub(super) grown: Grown,
+}
+
+/// What grows of it.
+#[derive(Debug)]
+pub(super) struct Grown {
     pub(super) series: Series,
     /// From [`Shown::first_sample_wanted`] on.
     pub(super) samples: Samples,
@@ -58,21 +64,25 @@ impl Shown {
             Some(old) => patch(old, &now.view),
             None => Some(whole(now.view.clone())),
         };
+        self.view = Some(now.view);
+        (view_patch, self.grow(now.grown))
+    }
+
+    /// The same of what grows alone.
+    pub(super) fn grow(&mut self, now: Grown) -> RunDelta {
         let (reset, series) = self.new_points(&now.series);
         let step_s = now.series.step_s;
         self.log.add(&now.log);
-        self.view = Some(now.view);
         self.series = now.series;
         self.log_lines_dropped = now.log_lines_dropped;
-        let delta = RunDelta {
+        RunDelta {
             reset,
             series,
             step_s,
             dots: self.dots.update(now.samples),
             log: now.log,
             log_lines_dropped: now.log_lines_dropped,
-        };
-        (view_patch, delta)
+        }
     }
 
     /// All that readers have, for one who has nothing.

@@ -9,7 +9,7 @@ use proptest::sample::Index;
 use serde_json::{Value, json};
 
 use super::dots::tests::Browser;
-use super::shown::{Change, Now, Shown};
+use super::shown::{Change, Grown, Now, Shown};
 use crate::api_types::LogRow;
 use crate::measure::samples::Complete;
 use crate::measure::series_point::SeriesPoint;
@@ -115,14 +115,16 @@ impl Run {
         let first_line = (shown.last_log_seq() + 1).max((self.lines + 1).saturating_sub(1_000));
         Now {
             view: json!({ "changes": self.changes, "rows": self.seconds, "users": 1 }),
-            series,
-            samples: Samples {
-                points: samples.cloned().collect(),
-                complete: Complete::ALL,
-                of: self.requests(),
+            grown: Grown {
+                series,
+                samples: Samples {
+                    points: samples.cloned().collect(),
+                    complete: Complete::ALL,
+                    of: self.requests(),
+                },
+                log: (first_line..=self.lines).map(line).collect(),
+                log_lines_dropped: self.lines / 2_000,
             },
-            log: (first_line..=self.lines).map(line).collect(),
-            log_lines_dropped: self.lines / 2_000,
         }
     }
 }
