@@ -3,6 +3,7 @@
 use greylag_infra::{Counted, RunRecord};
 
 use super::Coordinator;
+use crate::measure::interval::Measures;
 use crate::store::{Scope, StoreError};
 
 /// What the agents counted and what is saved, if that is not the same. None as well when it cannot be said: an agent
@@ -24,7 +25,7 @@ pub(super) async fn disagreement(
     };
     let saved = coordinator
         .store()
-        .totals(&record.id, &Scope::default())
+        .totals_with(&record.id, &Scope::default(), Measures::NONE)
         .await?
         .aggregated();
     let sum = |counts: &mut dyn Iterator<Item = u64>| counts.fold(0, u64::saturating_add);

@@ -56,8 +56,12 @@ impl Distribution {
             .distribution_of(measure)
             .map(|(_, count)| count)
             .sum();
-        let at = |q| interval.percentile_of(measure, q);
-        let (Some(least), Some(greatest)) = (interval.least_of(measure), at(1.0)) else {
+        let fractions: Vec<f64> = fractions(count).collect();
+        let (Some(least), Some(greatest), Some(curve)) = (
+            interval.least_of(measure),
+            interval.percentile_of(measure, 1.0),
+            interval.percentiles_along(measure, fractions.iter().copied()),
+        ) else {
             return Self::default();
         };
         Self {
@@ -65,12 +69,12 @@ impl Distribution {
             min_ms: ms(least),
             max_ms: ms(greatest),
             buckets: buckets(interval, measure),
-            curve: fractions(count)
-                .filter_map(|fraction| {
-                    Some(CurvePoint {
-                        percentile: (fraction * 1e8).round() / 1e6,
-                        ms: ms(at(fraction)?),
-                    })
+            curve: fractions
+                .iter()
+                .zip(curve)
+                .map(|(fraction, us)| CurvePoint {
+                    percentile: (fraction * 1e8).round() / 1e6,
+                    ms: ms(us),
                 })
                 .collect(),
         }

@@ -7,6 +7,7 @@
 //! histogram has a few hundred counts. Here a histogram is its list of non-zero counts.
 
 use std::io::Write;
+use std::ops::Range;
 
 use flate2::{Compression, write::ZlibEncoder};
 
@@ -24,6 +25,8 @@ const COOKIE: u32 = 0x1c84_9313;
 const COMPRESSED_COOKIE: u32 = 0x1c84_9314;
 const HEADER_BYTES: usize = 40;
 const COMPRESSED_HEADER_BYTES: usize = 8;
+/// The length of an array of counts is a multiple of so many: those of one doubling.
+const GROWS_BY: usize = 1 << HALF_MAGNITUDE;
 /// Longest encoded count.
 const MAX_COUNT_BYTES: usize = 9;
 
@@ -255,6 +258,60 @@ pub(super) fn visit_body(
     Ok(())
 }
 
+/// Adds what comes after a header to an array, which it makes so long that every count has its place, and says in `added`,
+/// which is empty before, between which positions there are counts; some may have been added before an error is found.
+pub(super) fn add_body(
+    body: &[u8],
+    sum: &mut Vec<u64>,
+    added: &mut Range<usize>,
+) -> Result<(), HistogramError> {
+    let last = position_of(HIGHEST_US) as usize;
+    let mut rest = body;
+    let mut position: usize = 0;
+    while !rest.is_empty() {
+        let count = take_count(&mut rest)?;
+        if count <= 0 {
+            // A single one is written as 0.
+            let zeros = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+            position = position.saturating_add(zeros.max(1));
+            continue;
+        }
+        if position > last {
+            return Err(HistogramError::TooHigh);
+        }
+        if position >= sum.len() {
+            reach(sum, position + 1);
+        }
+        sum[position] = sum[position].saturating_add(count.unsigned_abs());
+        if added.is_empty() {
+            added.start = position;
+        }
+        position += 1;
+        // Most of what follows are single bytes: counts, which are even, and zeros, whose number is odd. Which of them comes next cannot
+        // be predicted, so both are read by the same steps.
+        let reached = sum.len().min(last + 1);
+        let places = &mut sum[..reached];
+        while let Some((&byte, after)) = rest.split_first()
+            && byte < 0x80
+            && let Some(place) = places.get_mut(position)
+        {
+            let half = byte >> 1;
+            let are_zeros = 0_u8.wrapping_sub(byte & 1);
+            *place = place.saturating_add(u64::from(half & !are_zeros));
+            position += 1 + usize::from(half & are_zeros);
+            rest = after;
+        }
+        added.end = added.end.max(position.min(sum.len()));
+    }
+    Ok(())
+}
+
+/// Makes an array of counts so long.
+#[cold]
+pub(super) fn reach(counts: &mut Vec<u64>, length: usize) {
+    counts.resize(length.next_multiple_of(GROWS_BY), 0);
+}
+
 /// The header and the counts that come after it.
 pub(super) fn plain(body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).expect("at most 9 bytes per count");
@@ -421,8 +478,41 @@ mod tests {
         }
 
         #[test]
+        fn added_to_an_array_is_what_is_visited(
+            counts in prop::collection::btree_map(0..25_000_u32, prop_oneof![0..100_u64, 0..=1_u64 << 40], 0..200),
+            mut cut in 0..2_000_usize,
+        ) {
+            let mut body = Vec::new();
+            put_counts(&mut body, counts.into_iter());
+            // Zeros after the last count.
+            put_count(&mut body, -70);
+            put_count(&mut body, 0);
+            cut = cut.min(body.len());
+            for body in [&body[..], &body[..cut]] {
+                let (mut sum, mut added) = (vec![1; GROWS_BY], 0..0);
+                let mut visited = BTreeMap::new();
+                let read = visit_body(body, |position, count| {
+                    visited.insert(position as usize, count);
+                });
+                prop_assert_eq!(add_body(body, &mut sum, &mut added), read);
+                if let Some((first, _)) = visited.first_key_value() {
+                    prop_assert_eq!(added.start, *first);
+                }
+                for (position, sum) in sum.iter().enumerate() {
+                    let before = u64::from(position < GROWS_BY);
+                    let count = visited.remove(&position).unwrap_or(0);
+                    prop_assert_eq!(*sum, before + count);
+                    prop_assert!(count == 0 || added.contains(&position));
+                }
+                prop_assert!(visited.is_empty());
+                prop_assert!(added.is_empty() || added.end <= sum.len());
+            }
+        }
+
+        #[test]
         fn no_bytes_make_it_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..300), plain in any::<bool>()) {
             let _ = BucketCounts::decode(&bytes);
+            let _ = add_body(&bytes, &mut Vec::new(), &mut (0..0));
             let mut framed = counts_of(&[5]).encode();
             framed.truncate(HEADER_BYTES);
             framed[4..8].copy_from_slice(&(bytes.len() as u32).to_be_bytes());

@@ -3,6 +3,7 @@
 //! Agents use it too, so it knows neither the store nor the web.
 
 pub(crate) mod arrivals;
+pub(crate) mod count_sum;
 pub(crate) mod distribution;
 pub(crate) mod health;
 pub(crate) mod histogram_codec;

@@ -1,11 +1,11 @@
-//! The counts of a histogram as bytes, and adding up many of them.
+//! The counts of a histogram as bytes.
 //!
 //! A count takes two or three bytes where a list of them takes sixteen, and reading them costs about as much as walking
 //! the list. So what waits to be saved, and what is kept of the newest seconds, is packed.
 
 use super::histogram_codec::{
-    BucketCounts, HistogramError, coarse_position, compressed, counts_bytes, plain, put_counts,
-    visit_body, with_body,
+    BucketCounts, HistogramError, compressed, counts_bytes, plain, put_counts, visit_body,
+    with_body,
 };
 
 /// The non-zero counts of a histogram by ascending position: the part of HdrHistogram's V2 encoding that comes after its
@@ -46,6 +46,11 @@ impl PackedCounts {
             return Ok((packed, extent));
         }
         Ok((Self::from(&packed.to_bucket_counts()?), extent))
+    }
+
+    /// What [`put_counts`] wrote.
+    pub(super) fn from_shortest(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
     }
 
     /// What [`Self::as_bytes`] gave.
@@ -100,68 +105,8 @@ impl From<&BucketCounts> for PackedCounts {
 pub(crate) enum Precision {
     /// As finely as the histograms that it sums up.
     Full,
-    /// In 16 steps per doubling, see [`coarse_position`].
+    /// In 16 steps per doubling, see [`coarse_position`](super::histogram_codec::coarse_position).
     Coarse,
-}
-
-/// A sum of histograms: an array that reaches as far as their counts do and is used again for the next sum.
-#[derive(Debug, Default)]
-pub(crate) struct CountSum {
-    counts: Vec<u64>,
-    /// Where there may be others than 0.
-    used: std::ops::Range<usize>,
-}
-
-impl CountSum {
-    /// Adds a histogram.
-    pub(crate) fn add(
-        &mut self,
-        counts: &[u8],
-        precision: Precision,
-    ) -> Result<(), HistogramError> {
-        match precision {
-            Precision::Full => visit_body(counts, |position, count| self.count(position, count)),
-            Precision::Coarse => visit_body(counts, |position, count| {
-                self.count(coarse_position(position), count);
-            }),
-        }
-    }
-
-    /// Adds a histogram in either form of its encoding.
-    pub(crate) fn add_encoded(&mut self, bytes: &[u8]) -> Result<(), HistogramError> {
-        with_body(bytes, |body| self.add(body, Precision::Full)).map(drop)
-    }
-
-    #[inline]
-    fn count(&mut self, position: u32, count: u64) {
-        let at = position as usize;
-        if at >= self.counts.len() {
-            self.counts.resize((at + 1).next_multiple_of(1_024), 0);
-        }
-        if self.used.is_empty() {
-            self.used = at..at + 1;
-        } else {
-            self.used = self.used.start.min(at)..self.used.end.max(at + 1);
-        }
-        self.counts[at] = self.counts[at].saturating_add(count);
-    }
-
-    /// Takes the sum out and begins anew.
-    pub(crate) fn take(&mut self) -> PackedCounts {
-        let used = std::mem::take(&mut self.used);
-        let first = used.start;
-        let counts = &mut self.counts[used];
-        let mut bytes = Vec::with_capacity(counts.len().min(4_096));
-        put_counts(
-            &mut bytes,
-            (first..).zip(counts.iter()).filter_map(|(at, count)| {
-                let position = u32::try_from(at).ok()?;
-                (*count > 0).then_some((position, *count))
-            }),
-        );
-        counts.fill(0);
-        PackedCounts(bytes.into())
-    }
 }
 
 #[cfg(test)]

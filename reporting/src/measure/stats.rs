@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::interval::{Interval, Times, ms};
+use crate::measure::interval::{Interval, Measure, Times, ms};
 
 /// The statistics of all requests, or of those of one endpoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ impl Stats {
             failures: sums.failures,
             error_rate: sums.error_rate(),
             bytes: sums.bytes,
-            response: TimeStats::of(sums.response, |q| interval.percentile_us(q)),
+            response: TimeStats::of(interval, Measure::Response, sums.response),
             intended: IntendedStats::of(interval),
             first_byte: FirstByteStats::of(interval),
             first_byte_only: sums.first_byte_only,
@@ -74,7 +74,7 @@ impl IntendedStats {
         let times = interval.sums().intended;
         (times.count > 0).then(|| Self {
             requests: times.count,
-            times: TimeStats::of(times, |q| interval.intended_percentile_us(q)),
+            times: TimeStats::of(interval, Measure::Intended, times),
         })
     }
 }
@@ -153,13 +153,15 @@ macro_rules! percentiles {
         }
 
         impl TimeStats {
-            /// Of these times, whose percentile in µs of a fraction is that of `percentile_us`.
-            fn of(times: Times, percentile_us: impl Fn(f64) -> Option<u64>) -> Self {
+            /// Of these times of an interval.
+            fn of(interval: &Interval, measure: Measure, times: Times) -> Self {
+                let percentiles = interval.percentiles_of(measure, SHOWN_FRACTIONS);
+                let [$($($key,)?)+] = percentiles.unwrap_or_default().map(ms);
                 Self {
                     avg_ms: times.avg_ms(),
                     min_ms: ms(times.min_us),
                     max_ms: ms(times.max_us),
-                    $($($key: percentile_us($fraction).map_or(0.0, ms),)?)+
+                    $($($key,)?)+
                 }
             }
 
@@ -180,7 +182,13 @@ macro_rules! percentiles {
         /// How many percentiles [`TimeStats`] have.
         const SHOWN: usize = [$($(stringify!($key),)?)+].len();
 
-        /// The fraction of the requests that are faster, of each percentile.
+        /// The fraction of the requests that are faster, of each of these.
+        const SHOWN_FRACTIONS: [f64; SHOWN] = [$($({
+            let _ = stringify!($key);
+            $fraction
+        },)?)+];
+
+        /// The same of each percentile.
         pub(crate) const FRACTIONS: [f64; PERCENTILES] = [$($fraction),+];
 
         /// The title of each percentile.

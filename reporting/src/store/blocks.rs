@@ -10,7 +10,7 @@ use super::live::endpoints;
 use super::scope::{RowScope, Scope};
 use super::scope_rows::{self, Requests, Wanted};
 use crate::compare::MeasuredRun;
-use crate::measure::interval::{Measure, SparseInterval};
+use crate::measure::interval::{Measure, Measures, SparseInterval};
 use crate::measure::windows::{ANY_STEP, step_for};
 
 /// Most blocks of a run. Slow noise is told from fast noise with some hundreds; more only take longer.
@@ -32,7 +32,7 @@ pub(super) fn read(
     let seconds = from..from + blocks * step;
     let mut totals: HashMap<i64, SparseInterval> = HashMap::new();
     let wanted = Wanted {
-        requests: Requests::Intervals,
+        requests: Requests::Intervals(Measures::only(Measure::Response)),
         ..Wanted::default()
     };
     let visit = |width, visit: &mut dyn FnMut(u32, i64, SparseInterval)| {

@@ -10,6 +10,7 @@ use super::error::StoreResult;
 use super::live::{endpoints, last_second};
 use super::scope::{RowScope, Scope};
 use super::scope_rows::{self, Part, Requests, Wanted};
+use crate::measure::interval::Measures;
 
 /// The current rate of requests is the mean over so many full seconds, as in Locust.
 pub const CURRENT_RPS_WINDOW_S: u32 = 10;
@@ -77,7 +78,7 @@ pub(super) fn read(
     let endpoints = endpoints(connection, scope.run)?;
     let mut counts: HashMap<i64, (u64, u64)> = HashMap::new();
     let wanted = Wanted {
-        requests: Requests::Intervals,
+        requests: Requests::Intervals(Measures::NONE),
         ..Wanted::default()
     };
     scope_rows::visit(connection, &scope, start..end, 1, wanted, |_, part| {

@@ -11,7 +11,7 @@ use super::integers::from_sql;
 use super::live::endpoints;
 use super::scope::{RowScope, Scope};
 use super::scope_rows::{self, Part, Requests, Wanted, users_before};
-use crate::measure::interval::{Measure, SparseInterval};
+use crate::measure::interval::{Measure, Measures, SparseInterval};
 
 /// Some consecutive seconds of a run.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ pub(super) fn read(
     let mut changes: BTreeMap<u32, i64> = BTreeMap::new();
     let wanted = Wanted {
         users: true,
-        requests: Requests::Intervals,
+        requests: Requests::Intervals(Measures::only(Measure::Response)),
         errors: false,
     };
     scope_rows::visit(connection, scope, from..to, 1, wanted, |second, part| {

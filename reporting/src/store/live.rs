@@ -16,7 +16,7 @@ use super::scope::Scope;
 use super::totals::{self, RunTotals};
 use super::upkeep::Upkeep;
 use super::{rollup, run_rows, second_rows};
-use crate::measure::interval::IntervalSum;
+use crate::measure::interval::{IntervalSum, Measures};
 use crate::measure::windows::Rolled;
 
 /// Whole-run totals of active runs, as of the last saved snapshot.
@@ -78,7 +78,8 @@ impl WriterState {
             return Ok(Arc::clone(totals));
         }
         let transaction = self.connection.transaction()?;
-        let read = Arc::new(totals::read(&transaction, run_id, &Scope::default())?);
+        let whole = Scope::default();
+        let read = Arc::new(totals::read(&transaction, run_id, &whole, Measures::ALL)?);
         let is_over = LiveRun::load(&transaction, run_id, self.clock)?.is_over;
         drop(transaction);
         if !is_over {

@@ -22,6 +22,7 @@ use super::totals::{self, RunTotals};
 use super::{Store, blocks, log_rows, notice_rows, run_rows, scope_rows, second_rows};
 use crate::api_types::LogRow;
 use crate::compare::MeasuredRun;
+use crate::measure::interval::Measures;
 use crate::measure::samples::Complete;
 
 impl Store {
@@ -33,6 +34,31 @@ impl Store {
         &self,
         run_id: &RunId,
         scope: &Scope,
+    ) -> Result<Arc<RunTotals>, StoreError> {
+        self.totals_with(run_id, scope, Measures::ALL).await
+    }
+
+    /// The same as tables show them: percentiles are known of response times and of those from the intended start.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn table_totals(
+        &self,
+        run_id: &RunId,
+        scope: &Scope,
+    ) -> Result<Arc<RunTotals>, StoreError> {
+        self.totals_with(run_id, scope, Measures::IN_TABLES).await
+    }
+
+    /// The same with the counts of these measures. Reading them is what takes longest.
+    ///
+    /// # Errors
+    /// There is no such run, or the database failed.
+    pub(crate) async fn totals_with(
+        &self,
+        run_id: &RunId,
+        scope: &Scope,
+        measures: Measures,
     ) -> Result<Arc<RunTotals>, StoreError> {
         let id = run_id.to_owned();
         if scope.is_whole() {
@@ -50,8 +76,9 @@ impl Store {
             }
         }
         let scope = scope.clone();
-        let query =
-            move |connection: &rusqlite::Transaction<'_>| totals::read(connection, &id, &scope);
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            totals::read(connection, &id, &scope, measures)
+        };
         self.inner.readers.run(query).await.map(Arc::new)
     }
 

@@ -12,9 +12,11 @@ use super::error::StoreResult;
 use super::integers::{from_sql, small_from_sql, to_sql};
 use super::rollup::read_rolled;
 use super::scope::{AGENT, RowScope, Scope};
-use super::stored_interval::{self, INTERVAL_COLUMNS};
+use super::stored_interval;
 use super::{error_rows, lost_users, second_rows};
-use crate::measure::interval::{IntervalSum, Measure, Outcome, SparseInterval, Sums};
+use crate::measure::interval::{
+    Interval, IntervalSum, Measure, Measures, Outcome, SparseInterval, Sums,
+};
 use crate::measure::packed_counts::{PackedCounts, Precision};
 use crate::measure::windows::{ALL_ROLLED, ANY_STEP, decompose, width, within_a_step};
 
@@ -35,8 +37,8 @@ pub(super) enum Requests {
     Nothing,
     /// [`Part::Counts`].
     Counts,
-    /// [`Part::Interval`].
-    Intervals,
+    /// [`Part::Interval`], with the counts of these measures.
+    Intervals(Measures),
 }
 
 /// A part of what a scope adds up to. Parts of the same kind add up.
@@ -68,13 +70,12 @@ impl Numbers<'_> {
         }
     }
 
-    /// Adds it to a sum.
-    pub(super) fn add_to(&self, sum: &mut IntervalSum) -> StoreResult<()> {
+    /// Adds it to an interval with the counts of these measures.
+    pub(super) fn add_to(&self, interval: &mut Interval, measures: Measures) -> StoreResult<()> {
         match self {
-            Self::Together(row, first) => stored_interval::add(sum, row, *first),
-            Self::OfAgent(interval) => {
-                let RowInterval { sums, counts, .. } = interval;
-                Ok(sum.add_parts(sums, counts, Precision::Full)?)
+            Self::Together(row, first) => stored_interval::add_to(interval, row, *first, measures),
+            Self::OfAgent(RowInterval { sums, counts, .. }) => {
+                Ok(interval.add_parts(sums, &counts.among(measures))?)
             }
         }
     }
@@ -84,7 +85,7 @@ impl Numbers<'_> {
         match self {
             Self::Together(row, first) => stored_interval::add_only(sum, row, *first, measure),
             Self::OfAgent(interval) => {
-                let counts = interval.counts.only(measure);
+                let counts = interval.counts.among(Measures::only(measure));
                 Ok(sum.add_parts(&interval.sums, &counts, Precision::Full)?)
             }
         }
@@ -184,8 +185,8 @@ fn visit_stretch(
     }
     let part = match (wanted.requests, scope.endpoint) {
         (Requests::Nothing | Requests::Counts, _) => RowPart::Head,
-        (Requests::Intervals, Some(endpoint)) => RowPart::Endpoint(endpoint),
-        (Requests::Intervals, None) => RowPart::All,
+        (Requests::Intervals(_), Some(endpoint)) => RowPart::Endpoint(endpoint),
+        (Requests::Intervals(_), None) => RowPart::All,
     };
     agent_rows::visit(connection, scope, seconds, step, part, |second, row| {
         if wanted.users {
@@ -211,7 +212,7 @@ fn visit_stretch(
                 }
                 visit(second, Part::Counts { requests, failures })
             }
-            Requests::Intervals => visit_of_agent(scope, row, |endpoint, numbers| {
+            Requests::Intervals(_) => visit_of_agent(scope, row, |endpoint, numbers| {
                 visit(second, Part::Interval { endpoint, numbers })
             }),
         }
@@ -281,9 +282,9 @@ fn visit_common(
                 visit(second, Part::Counts { requests, failures })
             })
         }
-        Requests::Intervals => {
-            let columns = &INTERVAL_COLUMNS;
-            visit_intervals(connection, scope, seconds, step, columns, |second, row| {
+        Requests::Intervals(measures) => {
+            let columns = stored_interval::columns(measures);
+            visit_intervals(connection, scope, seconds, step, &columns, |second, row| {
                 let (endpoint, numbers) = (row.get(1)?, Numbers::Together(row, 2));
                 if !numbers.is_in(scope)? {
                     return Ok(());

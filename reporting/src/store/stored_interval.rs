@@ -9,8 +9,8 @@ use rusqlite::{Connection, Row};
 use super::error::{StoreError, StoreResult};
 use super::integers::{from_sql, to_sql};
 use crate::measure::interval::{
-    IntervalSum, MEASURE_NAMES, MEASURES, Measure, NUMBER_NAMES, NUMBERS, Outcome, Outcomes,
-    PackedInterval, PerMeasure, SparseInterval, Sums,
+    Interval, IntervalSum, MEASURE_NAMES, MEASURES, Measure, Measures, NUMBER_NAMES, NUMBERS,
+    Outcome, Outcomes, PackedInterval, PerMeasure, SparseInterval, Sums,
 };
 
 /// Which row of a run and level: first second, endpoint and agent.
@@ -35,6 +35,20 @@ const KEY: [&str; 5] = ["run", "level", "bucket", "endpoint", "agent"];
 /// The columns that are not the key, in the order in which they are read and written.
 pub(super) static INTERVAL_COLUMNS: LazyLock<String> =
     LazyLock::new(|| [&NUMBER_NAMES[..], &MEASURE_NAMES].concat().join(", "));
+
+/// [`INTERVAL_COLUMNS`] for reading the counts of these measures: of the others there is only whether there are any. The
+/// length of a value stands before it, so that its pages are not read.
+pub(super) fn columns(measures: Measures) -> String {
+    let mut columns: Vec<String> = NUMBER_NAMES.map(str::to_owned).into();
+    for (measure, name) in Measure::ALL.into_iter().zip(MEASURE_NAMES) {
+        columns.push(if measures.has(measure) {
+            name.to_owned()
+        } else {
+            format!("zeroblob(length({name}) > 0)")
+        });
+    }
+    columns.join(", ")
+}
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let places = ["?"; KEY.len() + NUMBERS + MEASURES].join(", ");
@@ -66,7 +80,7 @@ pub(super) fn add(sum: &mut IntervalSum, row: &Row<'_>, first: usize) -> StoreRe
     Ok(sum.add_encoded(&measured_sums(row, first, &counts)?, &counts)?)
 }
 
-/// Adds [`INTERVAL_COLUMNS`] beginning at column `first` to a sum with the counts of one measure only.
+/// Adds [`columns`] beginning at column `first` to a sum with the counts of one measure only.
 pub(super) fn add_only(
     sum: &mut IntervalSum,
     row: &Row<'_>,
@@ -75,10 +89,22 @@ pub(super) fn add_only(
 ) -> StoreResult<()> {
     let counts = blobs(row, first)?;
     let sums = measured_sums(row, first, &counts)?;
-    Ok(sum.add_encoded(&sums, &counts.only(measure))?)
+    Ok(sum.add_encoded(&sums, &counts.among(Measures::only(measure)))?)
 }
 
-/// Reads [`INTERVAL_COLUMNS`] beginning at column `first` with the counts of one measure only.
+/// Adds [`columns`] beginning at column `first` to an interval with the counts of these measures, which the columns were of.
+pub(super) fn add_to(
+    interval: &mut Interval,
+    row: &Row<'_>,
+    first: usize,
+    measures: Measures,
+) -> StoreResult<()> {
+    let counts = blobs(row, first)?;
+    let sums = measured_sums(row, first, &counts)?;
+    Ok(interval.add_stored(&sums, &counts.among(measures))?)
+}
+
+/// Reads [`columns`] beginning at column `first` with the counts of one measure only.
 pub(super) fn read_only(
     row: &Row<'_>,
     first: usize,
@@ -154,7 +180,6 @@ mod tests {
     use super::super::schema::migrate;
     use super::*;
     use crate::measure::histogram_codec::BucketCounts;
-    use crate::measure::interval::Interval;
 
     /// An interval whose histograms are large enough to be compressed.
     fn wide() -> Interval {
@@ -195,6 +220,36 @@ mod tests {
             let mut sum = IntervalSum::default();
             add(&mut sum, row, 0).unwrap();
             assert_eq!(sum.take(), packed);
+        }
+    }
+
+    #[test]
+    fn of_what_is_not_asked_for_there_is_only_whether_there_is_any() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        let all = SparseInterval::from(&wide());
+        let mut unmeasured = all.clone();
+        unmeasured.counts[Measure::FirstByte] = BucketCounts::default();
+        for (bucket, interval) in [(0, &all), (1, &unmeasured)] {
+            write(&connection, 1, 1, (bucket, 0, 0), &interval.into()).unwrap();
+            let query = format!(
+                "SELECT {} FROM intervals WHERE bucket = {bucket}",
+                columns(Measures::IN_TABLES)
+            );
+            let mut statement = connection.prepare(&query).unwrap();
+            let mut rows = statement.query([]).unwrap();
+            let mut sum = Interval::default();
+            let row = rows.next().unwrap().unwrap();
+            add_to(&mut sum, row, 0, Measures::IN_TABLES).unwrap();
+            let has_first_bytes = bucket == 0;
+            assert_eq!(*sum.sums(), interval.sums.measured(has_first_bytes));
+            for (measure, counts) in SparseInterval::from(&sum).counts.iter() {
+                if Measures::IN_TABLES.has(measure) {
+                    assert_eq!(counts, &all.counts[measure]);
+                } else {
+                    assert!(counts.is_empty());
+                }
+            }
         }
     }
 }

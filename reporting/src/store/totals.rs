@@ -11,7 +11,7 @@ use super::live::{endpoints, error_texts};
 use super::scope::{RowScope, Scope};
 use super::scope_rows::{self, Part, Requests, Wanted};
 use crate::measure::arrivals::Arrivals;
-use crate::measure::interval::{Interval, IntervalSum};
+use crate::measure::interval::{Interval, Measures};
 use crate::measure::seconds::Seconds;
 use crate::measure::windows::ANY_STEP;
 
@@ -85,15 +85,16 @@ impl RunTotals {
     }
 }
 
-/// The sums over a scope.
+/// The sums over a scope, with the counts of these measures.
 pub(super) fn read(
     connection: &Connection,
     run_id: &RunId,
     scope: &Scope,
+    measures: Measures,
 ) -> StoreResult<RunTotals> {
     let scope = RowScope::find(connection, run_id, scope)?;
     let texts = error_texts(connection, scope.run)?;
-    let mut sums: HashMap<i64, IntervalSum> = HashMap::new();
+    let mut sums: HashMap<i64, Interval> = HashMap::new();
     let mut errors: HashMap<i64, u64> = HashMap::new();
     let mut totals = RunTotals {
         left_out: scope.left_out.clone(),
@@ -101,7 +102,7 @@ pub(super) fn read(
     };
     let wanted = Wanted {
         users: true,
-        requests: Requests::Intervals,
+        requests: Requests::Intervals(measures),
         errors: !texts.is_empty(),
     };
     let seconds = scope.from..scope.to;
@@ -109,7 +110,7 @@ pub(super) fn read(
         match part {
             Part::Users(users) => totals.arrivals.merge(users.arrivals),
             Part::Interval { endpoint, numbers } => {
-                numbers.add_to(sums.entry(endpoint).or_default())?;
+                numbers.add_to(sums.entry(endpoint).or_default(), measures)?;
             }
             Part::Errors { error, occurrences } => {
                 let sum = errors.entry(error).or_default();
@@ -119,10 +120,6 @@ pub(super) fn read(
         }
         Ok(())
     })?;
-    let mut sums = sums
-        .into_iter()
-        .map(|(endpoint, mut sum)| Ok((endpoint, sum.take().to_interval()?)))
-        .collect::<StoreResult<HashMap<i64, Interval>>>()?;
     for (number, (endpoint, text)) in (0..).zip(&texts) {
         if let Some(occurrences) = errors.get(&number)
             && scope.has_endpoint(*endpoint)

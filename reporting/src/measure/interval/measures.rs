@@ -9,8 +9,8 @@ use greylag_infra::protocol::IntervalData;
 use serde_bytes::ByteBuf;
 
 use super::sums::{Sums, Times};
-use crate::measure::histogram_codec::{BucketCounts, HistogramError};
-use crate::measure::packed_counts::{CountSum, Extent, PackedCounts, Precision};
+use crate::measure::histogram_codec::{BucketCounts, HistogramError, with_body};
+use crate::measure::packed_counts::{Extent, PackedCounts, Precision};
 
 /// The measures. A name is that of the field of an [`IntervalData`] and that of the column of a stored interval; the text is
 /// what errors call it.
@@ -113,32 +113,26 @@ impl Measure {
         Ok((counts, extent))
     }
 
-    /// Adds its counts, as they are encoded.
-    pub(super) fn add_encoded(
+    /// Gives `read` its counts without their header, if there are any, as they are stored.
+    pub(super) fn without_header(
         self,
-        sum: &mut CountSum,
-        bytes: &[u8],
+        stored: &[u8],
+        read: impl FnOnce(&[u8]) -> Result<(), HistogramError>,
     ) -> Result<(), HistogramError> {
         if self.is_time() {
-            sum.add_encoded(bytes)
+            with_body(stored, read).map(drop)
         } else {
-            sum.add(bytes, Precision::Full)
+            read(stored)
         }
     }
 
-    /// Adds its counts without a header.
-    pub(super) fn add_bare(
-        self,
-        sum: &mut CountSum,
-        bytes: &[u8],
-        precision: Precision,
-    ) -> Result<(), HistogramError> {
-        let precision = if self.is_time() {
-            precision
+    /// How finely a sum of such counts tells them apart, where that of times is so fine.
+    pub(super) fn precision(self, of_times: Precision) -> Precision {
+        if self.is_time() {
+            of_times
         } else {
             Precision::Full
-        };
-        sum.add(bytes, precision)
+        }
     }
 
     /// Its counts as they are stored and sent; `compress` makes a histogram smaller and costs several times as much.
@@ -185,15 +179,43 @@ impl<T> PerMeasure<T> {
 }
 
 impl<T: Default + Copy> PerMeasure<T> {
-    /// That of one measure, and of the others nothing.
-    pub(crate) fn only(&self, measure: Measure) -> Self {
-        Self::from_fn(|other| {
-            if other == measure {
-                self[other]
+    /// That of some measures, and of the others nothing.
+    pub(crate) fn among(&self, measures: Measures) -> Self {
+        Self::from_fn(|measure| {
+            if measures.has(measure) {
+                self[measure]
             } else {
                 T::default()
             }
         })
+    }
+}
+
+/// Some of the measures: whose counts are read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Measures([bool; MEASURES]);
+
+impl Measures {
+    /// No counts.
+    pub(crate) const NONE: Self = Self([false; MEASURES]);
+    /// All of them.
+    pub(crate) const ALL: Self = Self([true; MEASURES]);
+    /// Those of which tables show percentiles.
+    pub(crate) const IN_TABLES: Self = Self::only(Measure::Response).and(Measure::Intended);
+
+    /// One.
+    pub(crate) const fn only(measure: Measure) -> Self {
+        Self::NONE.and(measure)
+    }
+
+    const fn and(mut self, measure: Measure) -> Self {
+        self.0[measure as usize] = true;
+        self
+    }
+
+    /// Whether it is one of them.
+    pub(crate) fn has(self, measure: Measure) -> bool {
+        self.0[measure as usize]
     }
 }
 

@@ -16,11 +16,11 @@ use std::time::Duration;
 
 use self::sums::micros;
 use self::value_counts::ValueCounts;
-use crate::measure::histogram_codec::value_at;
+use crate::measure::histogram_codec::{HistogramError, value_at};
 use greylag_infra::protocol::{MAX_ERROR_BYTES, MAX_ERRORS, OTHER, cut};
 
 pub use self::measures::Measure;
-pub(crate) use self::measures::{MEASURE_NAMES, MEASURES, PerMeasure};
+pub(crate) use self::measures::{MEASURE_NAMES, MEASURES, Measures, PerMeasure};
 pub use self::outcome::{Outcome, Outcomes};
 pub(crate) use self::packed::{IntervalSum, PackedInterval};
 pub use self::sparse::SparseInterval;
@@ -130,6 +130,32 @@ impl Interval {
         }
     }
 
+    /// Adds the parts of an interval that has no errors; counts without headers.
+    pub(crate) fn add_parts(
+        &mut self,
+        sums: &Sums,
+        counts: &PerMeasure<&[u8]>,
+    ) -> Result<(), HistogramError> {
+        self.sums.merge(sums);
+        for (measure, sum) in self.counts.iter_mut() {
+            sum.add_body(counts[measure])?;
+        }
+        Ok(())
+    }
+
+    /// The same with counts as they are stored.
+    pub(crate) fn add_stored(
+        &mut self,
+        sums: &Sums,
+        counts: &PerMeasure<&[u8]>,
+    ) -> Result<(), HistogramError> {
+        self.sums.merge(sums);
+        for (measure, sum) in self.counts.iter_mut() {
+            measure.without_header(counts[measure], |body| sum.add_body(body))?;
+        }
+        Ok(())
+    }
+
     /// Forgets everything but keeps the memory, for the next second.
     pub fn reset(&mut self) {
         self.sums = Sums::default();
@@ -161,9 +187,31 @@ impl Interval {
         self.percentile_of(Measure::Response, q)
     }
 
-    /// The percentiles of several fractions.
-    pub(crate) fn percentiles_us<const N: usize>(&self, fractions: [f64; N]) -> Option<[u64; N]> {
-        (self.requests() > 0).then(|| fractions.map(|q| self.percentile_us(q).unwrap_or(0)))
+    /// The percentiles of ascending fractions.
+    pub(crate) fn percentiles_us<const N: usize>(&self, ascending: [f64; N]) -> Option<[u64; N]> {
+        self.percentiles_of(Measure::Response, ascending)
+    }
+
+    /// The same of any times. None of what is no time, and when no request has one.
+    pub(crate) fn percentiles_of<const N: usize>(
+        &self,
+        measure: Measure,
+        ascending: [f64; N],
+    ) -> Option<[u64; N]> {
+        let mut percentiles = self.percentiles_along(measure, ascending.into_iter())?;
+        Some(ascending.map(|_| percentiles.next().unwrap_or(0)))
+    }
+
+    /// The same of as many fractions as there are, in one go over the counts.
+    pub(crate) fn percentiles_along(
+        &self,
+        measure: Measure,
+        ascending: impl Iterator<Item = f64>,
+    ) -> Option<impl Iterator<Item = u64>> {
+        let times = measure
+            .times_in(&self.sums)
+            .filter(|times| times.count > 0)?;
+        Some(self.counts[measure].percentiles(times, ascending))
     }
 
     /// As [`Self::percentile_us`], of the response times from the intended start. None when no request has
@@ -174,7 +222,8 @@ impl Interval {
 
     /// As [`Self::percentile_us`], of any times. None of what is no time, and when no request has one.
     pub fn percentile_of(&self, measure: Measure, q: f64) -> Option<u64> {
-        self.counts[measure].percentile(measure.times_in(&self.sums)?, q)
+        self.percentiles_of(measure, [q])
+            .map(|[percentile]| percentile)
     }
 
     /// The least of these times, exact.

@@ -4,8 +4,9 @@ use super::Interval;
 use super::measures::PerMeasure;
 use super::sparse::SparseInterval;
 use super::sums::Sums;
+use crate::measure::count_sum::CountSum;
 use crate::measure::histogram_codec::HistogramError;
-use crate::measure::packed_counts::{CountSum, PackedCounts, Precision};
+use crate::measure::packed_counts::{PackedCounts, Precision};
 
 /// Sums with the counts of each measure: for what waits and for what is kept at hand.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,20 +35,9 @@ impl PackedInterval {
         PerMeasure::from_fn(|measure| self.counts[measure].as_bytes())
     }
 
-    /// The same for counting on.
-    pub(crate) fn to_interval(&self) -> Result<Interval, HistogramError> {
-        let mut interval = Interval::default();
-        self.add_to(&mut interval)?;
-        Ok(interval)
-    }
-
     /// Adds it to an interval.
     pub(crate) fn add_to(&self, interval: &mut Interval) -> Result<(), HistogramError> {
-        interval.add(&SparseInterval {
-            sums: self.sums,
-            counts: PerMeasure::try_from_fn(|measure| self.counts[measure].to_bucket_counts())?,
-        });
-        Ok(())
+        interval.add_parts(&self.sums, &self.parts())
     }
 }
 
@@ -82,7 +72,7 @@ impl IntervalSum {
     ) -> Result<(), HistogramError> {
         self.sums.merge(sums);
         for (measure, sum) in self.counts.iter_mut() {
-            measure.add_bare(sum, counts[measure], precision)?;
+            sum.add(counts[measure], measure.precision(precision))?;
         }
         Ok(())
     }
@@ -95,7 +85,8 @@ impl IntervalSum {
     ) -> Result<(), HistogramError> {
         self.sums.merge(sums);
         for (measure, sum) in self.counts.iter_mut() {
-            measure.add_encoded(sum, counts[measure])?;
+            let add = |body: &[u8]| sum.add(body, Precision::Full);
+            measure.without_header(counts[measure], add)?;
         }
         Ok(())
     }

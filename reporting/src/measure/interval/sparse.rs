@@ -3,7 +3,8 @@
 use super::Interval;
 use super::measures::{Measure, PerMeasure};
 use super::sums::{Sums, Times};
-use crate::measure::histogram_codec::{BucketCounts, middle_of, position_of};
+use super::value_counts::percentiles;
+use crate::measure::histogram_codec::{BucketCounts, position_of};
 
 /// Sums with the counts of each measure.
 #[derive(Debug, Clone, Default)]
@@ -71,26 +72,12 @@ impl SparseInterval {
         measure: Measure,
         ascending: [f64; N],
     ) -> Option<[u64; N]> {
-        let times = measure.times_in(&self.sums)?;
-        let last = times.count.checked_sub(1)?;
-        let mut percentiles = [times.max_us; N];
-        let mut counts = self.counts[measure].iter();
-        let (mut position, mut seen) = (0, 0);
-        for (percentile, q) in percentiles.iter_mut().zip(ascending) {
-            let index = ((times.count as f64 * q.clamp(0.0, 1.0)) as u64).min(last);
-            if index == last {
-                break;
-            }
-            while seen <= index {
-                let Some((next, count)) = counts.next() else {
-                    return Some(percentiles);
-                };
-                position = next;
-                seen += count;
-            }
-            *percentile = middle_of(position).clamp(times.min_us, times.max_us);
-        }
-        Some(percentiles)
+        let times = measure
+            .times_in(&self.sums)
+            .filter(|times| times.count > 0)?;
+        let counts = self.counts[measure].iter();
+        let mut percentiles = percentiles(times, counts, ascending.into_iter());
+        Some(ascending.map(|_| percentiles.next().unwrap_or(times.max_us)))
     }
 }
 

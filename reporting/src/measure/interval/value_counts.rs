@@ -1,13 +1,13 @@
-//! Counts by value while more are counted: few as a list, many as a histogram.
+//! Counts by value while more are counted: few as a list, many as an array.
 //!
-//! Most endpoints have few requests in a second, and a histogram takes up to 188 kB whatever it counts.
-
-use hdrhistogram::Histogram;
+//! Most endpoints have few requests in a second, and an array takes up to 188 kB whatever it counts.
 
 use super::sums::Times;
+use crate::measure::count_sum::CountSum;
 use crate::measure::histogram_codec::{
-    BucketCounts, DIGITS, HIGHEST_US, middle_of, position_of, value_at,
+    BucketCounts, HistogramError, middle_of, position_of, value_at, visit_body,
 };
+use crate::measure::packed_counts::Precision;
 
 /// Most values that are kept as a list.
 const MAX_FEW: usize = 256;
@@ -17,7 +17,7 @@ const MAX_FEW: usize = 256;
 pub(super) enum ValueCounts {
     /// The position of each, in any order.
     Few(Vec<u32>),
-    Many(Box<Histogram<u64>>),
+    Many(CountSum),
 }
 
 impl Default for ValueCounts {
@@ -30,28 +30,37 @@ impl ValueCounts {
     /// Counts a value once.
     #[inline]
     pub(super) fn count(&mut self, value: u64) {
+        let position = position_of(value);
         match self {
-            Self::Few(few) if few.len() < MAX_FEW => few.push(position_of(value)),
-            Self::Few(_) => count_value(self.many(), value, 1),
-            Self::Many(many) => count_value(many, value, 1),
+            Self::Few(few) if few.len() < MAX_FEW => few.push(position),
+            Self::Few(_) => self.many().count(position, 1),
+            Self::Many(many) => many.count(position, 1),
+        }
+    }
+
+    /// Counts values at a position.
+    fn add_at(&mut self, position: u32, count: u64) {
+        match self {
+            Self::Few(few) if count <= (MAX_FEW - few.len()) as u64 => {
+                few.extend(std::iter::repeat_n(position, count as usize));
+            }
+            Self::Few(_) => self.many().count(position, count),
+            Self::Many(many) => many.count(position, count),
         }
     }
 
     /// Adds counts.
     pub(super) fn add(&mut self, counts: &BucketCounts) {
-        let total = counts.total();
-        if let Self::Few(few) = self
-            && total <= (MAX_FEW - few.len()) as u64
-        {
-            for (position, count) in counts.iter() {
-                few.extend(std::iter::repeat_n(position, count as usize));
-            }
-            return;
+        for (position, count) in counts.iter() {
+            self.add_at(position, count);
         }
-        let many = self.many();
-        // From the greatest down, so that the histogram grows at most once.
-        for (position, count) in counts.iter().rev() {
-            count_value(many, value_at(position), count);
+    }
+
+    /// Adds a histogram: what comes after its header.
+    pub(super) fn add_body(&mut self, body: &[u8]) -> Result<(), HistogramError> {
+        match self {
+            Self::Few(_) => visit_body(body, |position, count| self.add_at(position, count)),
+            Self::Many(many) => many.add(body, Precision::Full),
         }
     }
 
@@ -60,14 +69,11 @@ impl ValueCounts {
         match other {
             Self::Few(others) => {
                 for position in others {
-                    self.count(value_at(*position));
+                    self.add_at(*position, 1);
                 }
             }
             Self::Many(others) if others.is_empty() => {}
-            Self::Many(others) => self
-                .many()
-                .add(&**others)
-                .expect("an auto-resizing histogram takes every value up to 1 h"),
+            Self::Many(others) => self.many().merge(others),
         }
     }
 
@@ -75,78 +81,83 @@ impl ValueCounts {
     pub(super) fn reset(&mut self) {
         match self {
             Self::Few(few) => few.clear(),
-            Self::Many(many) => many.reset(),
+            Self::Many(many) => many.clear(),
         }
     }
 
     /// The values as a list, in ascending order.
     pub(super) fn to_bucket_counts(&self) -> BucketCounts {
-        let mut counts: Vec<(u32, u64)> = Vec::new();
-        match self {
+        BucketCounts::from_ascending(match self {
             Self::Few(few) => {
-                let mut few = few.clone();
-                few.sort_unstable();
-                for same in few.chunk_by(|one, other| one == other) {
-                    counts.push((same[0], same.len() as u64));
-                }
+                let few = sorted(few);
+                let same = few.chunk_by(|one, other| one == other);
+                same.map(|same| (same[0], same.len() as u64)).collect()
             }
-            Self::Many(many) => {
-                for step in many.iter_recorded() {
-                    let value = many.lowest_equivalent(step.value_iterated_to());
-                    counts.push((position_of(value), step.count_at_value()));
-                }
-            }
-        }
-        BucketCounts::from_ascending(counts)
+            Self::Many(many) => many.iter().collect(),
+        })
     }
 
-    /// The percentile of these times, which are counted here.
-    pub(super) fn percentile(&self, times: Times, q: f64) -> Option<u64> {
-        let last = times.count.checked_sub(1)?;
-        let index = ((times.count as f64 * q.clamp(0.0, 1.0)) as u64).min(last);
-        if index == last {
-            return Some(times.max_us);
-        }
-        let value = match self {
-            Self::Few(few) => {
-                let mut few = few.clone();
-                let last = few.len().checked_sub(1)?;
-                let at = usize::try_from(index).map_or(last, |index| index.min(last));
-                let (_, position, _) = few.select_nth_unstable(at);
-                middle_of(*position)
-            }
-            Self::Many(many) => {
-                // The library takes the value at rank ceil(quantile * N), counted from 1; the half keeps that
-                // at index + 1 whatever the rounding of the quotient.
-                let quantile = (index as f64 + 0.5) / times.count as f64;
-                many.median_equivalent(many.value_at_quantile(quantile))
-            }
+    /// The percentiles of ascending fractions of these times, which are counted here.
+    pub(super) fn percentiles(
+        &self,
+        times: Times,
+        ascending: impl Iterator<Item = f64>,
+    ) -> impl Iterator<Item = u64> {
+        let (few, many) = match self {
+            Self::Few(few) => (sorted(few), None),
+            Self::Many(many) => (Vec::new(), Some(many.iter())),
         };
-        Some(value.clamp(times.min_us, times.max_us))
+        let few = few.into_iter().map(|position| (position, 1));
+        percentiles(times, few.chain(many.into_iter().flatten()), ascending)
     }
 
-    fn many(&mut self) -> &mut Histogram<u64> {
+    fn many(&mut self) -> &mut CountSum {
         if let Self::Few(few) = self {
-            let mut many = Box::new(
-                Histogram::new(DIGITS).expect("3 digits are within what the library allows"),
-            );
+            let mut many = CountSum::default();
             for position in few.iter() {
-                count_value(&mut many, value_at(*position), 1);
+                many.count(*position, 1);
             }
             *self = Self::Many(many);
         }
         match self {
             Self::Many(many) => many,
-            Self::Few(_) => unreachable!("it was made a histogram"),
+            Self::Few(_) => unreachable!("it was made an array"),
         }
     }
 }
 
-#[inline]
-fn count_value(histogram: &mut Histogram<u64>, value: u64, count: u64) {
-    histogram
-        .record_n(value.min(HIGHEST_US), count)
-        .expect("an auto-resizing histogram takes every value up to 1 h");
+fn sorted(few: &[u32]) -> Vec<u32> {
+    let mut few = few.to_vec();
+    few.sort_unstable();
+    few
+}
+
+/// The percentiles of ascending fractions, in one go over the counts, which ascend by position and are of these times.
+///
+/// Of the N sorted times each is the one at index `min(int(N * q), N - 1)`: see
+/// [`Interval::percentile_us`](super::Interval::percentile_us).
+pub(super) fn percentiles(
+    times: Times,
+    counts: impl Iterator<Item = (u32, u64)>,
+    ascending: impl Iterator<Item = f64>,
+) -> impl Iterator<Item = u64> {
+    let last = times.count.saturating_sub(1);
+    let mut counts = counts.fuse();
+    let (mut position, mut seen) = (0, 0_u64);
+    ascending.map(move |q| {
+        let index = ((times.count as f64 * q.clamp(0.0, 1.0)) as u64).min(last);
+        if index == last {
+            return times.max_us;
+        }
+        while seen <= index {
+            let Some((next, count)) = counts.next() else {
+                return times.max_us;
+            };
+            position = next;
+            seen = seen.saturating_add(count);
+        }
+        middle_of(position).clamp(times.min_us, times.max_us)
+    })
 }
 
 #[cfg(test)]
@@ -154,6 +165,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::measure::histogram_codec::HIGHEST_US;
+    use crate::measure::packed_counts::PackedCounts;
 
     fn counted(values: &[u64]) -> ValueCounts {
         let mut counts = ValueCounts::default();
@@ -184,12 +197,32 @@ mod tests {
             let mut many = ValueCounts::default();
             many.many();
             many.add(&expected);
-            prop_assert_eq!(many.to_bucket_counts(), expected);
+            prop_assert_eq!(many.to_bucket_counts(), expected.clone());
+            let mut read = counted(&values);
+            read.add_body(PackedCounts::from(&counted(&others).to_bucket_counts()).as_bytes()).unwrap();
+            prop_assert_eq!(read.to_bucket_counts(), expected);
             let times = both.iter().fold(Times::default(), |mut times, us| {
                 times.merge(Times::one(*us));
                 times
             });
-            prop_assert_eq!(merged.percentile(times, q), many.percentile(times, q));
+            // The definition, of all values in a list.
+            let mut sorted = both;
+            sorted.sort_unstable();
+            let fractions = [0.0, q / 2.0, q, 1.0];
+            let of_list = |q: f64| {
+                let last = sorted.len() - 1;
+                match ((sorted.len() as f64 * q) as usize).min(last) {
+                    index if index == last => times.max_us,
+                    index => middle_of(position_of(sorted[index])).clamp(times.min_us, times.max_us),
+                }
+            };
+            if times.count > 0 {
+                let expected = fractions.map(of_list);
+                for counts in [&merged, &many] {
+                    let percentiles: Vec<_> = counts.percentiles(times, fractions.into_iter()).collect();
+                    prop_assert_eq!(percentiles, expected);
+                }
+            }
             merged.reset();
             prop_assert!(merged.to_bucket_counts().is_empty());
         }

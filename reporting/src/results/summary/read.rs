@@ -72,7 +72,7 @@ impl Summary {
         series: &Series,
         now: WallTime,
     ) -> Result<Self, StoreError> {
-        let totals = store.totals(&record.id, scope).await?;
+        let totals = store.table_totals(&record.id, scope).await?;
         let current = store.current_rps(record, scope, now).await?;
         let notices = store.notices(&record.id, scope).await?;
         let errors = store.errors(&record.id, scope).await?;

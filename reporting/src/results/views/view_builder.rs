@@ -106,7 +106,7 @@ async fn build_run_view(
     let infrastructures = coordinator.infrastructures();
     let unheard = unheard_agents(coordinator, run, &infrastructures, now);
     let totals = async {
-        let totals = store.totals(&run.id, scope).await?;
+        let totals = store.table_totals(&run.id, scope).await?;
         let seen = if totals.has_errors() {
             store.errors(&run.id, scope).await?
         } else {
@@ -509,7 +509,7 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
     let store = coordinator.store();
     let now = coordinator.now();
     let whole = Scope::default();
-    let totals = store.totals(&run.id, &whole).await?;
+    let totals = store.table_totals(&run.id, &whole).await?;
     let series = store.series(&run.id, &whole, SPARKLINE_POINTS).await?;
     Ok(RunRow {
         id: run.id.clone(),

@@ -6,7 +6,9 @@ use greylag_infra::RunId;
 use rusqlite::Transaction;
 
 use super::{ChartData, ChartLine, ChartSteps, endpoints_of, find};
-use crate::measure::interval::{IntervalSum, Measure, PackedInterval, SparseInterval, ms};
+use crate::measure::interval::{
+    IntervalSum, Measure, Measures, PackedInterval, SparseInterval, ms,
+};
 use crate::measure::stats::{FRACTIONS, PERCENTILE_TITLES, PERCENTILES};
 use crate::store::error::StoreResult;
 use crate::store::scope::{RowScope, Scope};
@@ -24,7 +26,7 @@ pub(super) fn read(
     let (scope, steps) = find(connection, run_id, scope, rows, steps)?;
     let mut sums = StepSums::default();
     let wanted = Wanted {
-        requests: Requests::Intervals,
+        requests: Requests::Intervals(Measures::only(measure)),
         ..Wanted::default()
     };
     let seconds = steps.seconds();

@@ -7,7 +7,7 @@ use rusqlite::Transaction;
 
 use super::{ChartData, ChartSteps, endpoints_of, find, greatest};
 use crate::measure::histogram_codec::value_at;
-use crate::measure::interval::Measure;
+use crate::measure::interval::{Measure, Measures};
 use crate::store::error::StoreResult;
 use crate::store::scope::{RowScope, Scope};
 use crate::store::scope_rows::{self, Part, Requests, Wanted};
@@ -28,7 +28,7 @@ pub(super) fn read(
     let (scope, steps) = find(connection, run_id, scope, rows, steps)?;
     let mut counts: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     let wanted = Wanted {
-        requests: Requests::Intervals,
+        requests: Requests::Intervals(Measures::only(Measure::Status)),
         ..Wanted::default()
     };
     let seconds = steps.seconds();

@@ -11,7 +11,7 @@ use rusqlite::{Connection, types::Value};
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::measure::interval::{Interval, Outcome, Outcomes};
+use crate::measure::interval::{Interval, Measures, Outcome, Outcomes};
 use crate::store::live::LiveTotals;
 use crate::store::lock::DirectoryLock;
 use crate::store::recent_rows::RecentRow;
@@ -122,7 +122,8 @@ fn all_rows(connection: &Connection) -> Vec<(String, Vec<Vec<Value>>)> {
 /// Requests and errors of the run `r`: as they are kept up in memory, and as they are stored.
 fn counts(state: &mut WriterState) -> (u64, u64) {
     let kept = state.live_totals(&"r".into()).unwrap();
-    let stored = totals::read(&state.connection, &"r".into(), &Scope::default()).unwrap();
+    let whole = Scope::default();
+    let stored = totals::read(&state.connection, &"r".into(), &whole, Measures::NONE).unwrap();
     let of = |totals: &totals::RunTotals| {
         let errors = totals.errors().into_iter();
         let errors = errors.map(|(_, _, occurrences)| occurrences);
@@ -307,7 +308,7 @@ fn results_ahead_of_the_run_make_no_others_late() {
             agent: Some(agent.to_owned()),
             ..Scope::default()
         };
-        let totals = totals::read(&state.connection, &"r".into(), &scope).unwrap();
+        let totals = totals::read(&state.connection, &"r".into(), &scope, Measures::NONE).unwrap();
         assert_eq!(totals.aggregated().requests(), requests);
     }
 }

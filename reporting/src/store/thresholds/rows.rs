@@ -5,7 +5,7 @@ use std::ops::Range;
 use greylag_infra::RunId;
 use rusqlite::Connection;
 
-use crate::measure::interval::{Measure, SparseInterval};
+use crate::measure::interval::{Measure, Measures, SparseInterval};
 use crate::measure::windows::ANY_STEP;
 use crate::store::error::{StoreError, StoreResult};
 use crate::store::health_rows::saturated;
@@ -103,8 +103,12 @@ fn read(
             requests: Requests::Counts,
             ..Wanted::default()
         },
-        Needed::Sums | Needed::Times(_) => Wanted {
-            requests: Requests::Intervals,
+        Needed::Sums => Wanted {
+            requests: Requests::Intervals(Measures::NONE),
+            ..Wanted::default()
+        },
+        Needed::Times(measure) => Wanted {
+            requests: Requests::Intervals(Measures::only(measure)),
             ..Wanted::default()
         },
     };

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api_types::ErrorBody;
 use crate::measure::distribution::Distribution;
-use crate::measure::interval::Measure;
+use crate::measure::interval::{Measure, Measures};
 use crate::plain_text::plain_text;
 use crate::store::{Chart, ChartData, ChartSteps};
 use crate::web::error::WebError;
@@ -199,7 +199,9 @@ pub(in crate::web) async fn distribution(
     let store = state.coordinator.store();
     let scope = scope.scope(store, &run).await?;
     let make = async {
-        let totals = store.totals(&id, &scope).await?;
+        let totals = store
+            .totals_with(&id, &scope, Measures::only(measure))
+            .await?;
         json(&Distribution::of(&totals.aggregated(), measure))
     };
     let body = state.charts.get(uri.to_string(), make).await?;

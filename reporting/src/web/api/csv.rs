@@ -80,13 +80,13 @@ pub(in crate::web) async fn csv_file(
     let body = match CsvFile::named(&file).ok_or(WebError::NoSuchCsvFile)? {
         CsvFile::Stats => {
             let scope = scope.scope(store, &run).await?;
-            let totals = store.totals(&id, &scope).await?;
+            let totals = store.table_totals(&id, &scope).await?;
             let elapsed_s = run.elapsed_s(state.coordinator.now());
             csv_files::stats(&totals, scope.elapsed_s(elapsed_s, &totals.left_out)).into()
         }
         kind @ (CsvFile::Failures | CsvFile::Exceptions) => {
             let scope = scope.scope(store, &run).await?;
-            let totals = store.totals(&id, &scope).await?;
+            let totals = store.table_totals(&id, &scope).await?;
             let errors = store.errors(&id, &scope).await?;
             if kind == CsvFile::Failures {
                 csv_files::failures(&errors, &totals, started_at).into()
@@ -134,7 +134,7 @@ async fn history_since(
             window: Window::new(0, from).ok(),
             ..scope.clone()
         };
-        let before = store.totals(&run.id, &so_far).await?;
+        let before = store.table_totals(&run.id, &so_far).await?;
         let recent = from.saturating_sub(CURRENT_RPS_WINDOW_S);
         let recent = store
             .history(&run.id, &scope, recent, from - recent)
