@@ -9,5 +9,6 @@ mod locust_options;
 pub(crate) mod results;
 mod serve;
 mod settings;
+mod thresholds;
 mod vocabulary;
 mod what_users_print;
