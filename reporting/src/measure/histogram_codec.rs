@@ -283,7 +283,7 @@ pub(super) fn add_body(
             reach(sum, position + 1);
         }
         sum[position] = sum[position].saturating_add(count.unsigned_abs());
-        if added.is_empty() {
+        if Range::is_empty(added) {
             added.start = position;
         }
         position += 1;

@@ -5,7 +5,7 @@
 use super::sums::Times;
 use crate::measure::count_sum::CountSum;
 use crate::measure::histogram_codec::{
-    BucketCounts, HistogramError, middle_of, position_of, value_at, visit_body,
+    BucketCounts, HistogramError, middle_of, position_of, visit_body,
 };
 use crate::measure::packed_counts::Precision;
 
