@@ -98,6 +98,15 @@ async fn a_log_is_searched_filtered_and_followed() {
         "shown.error.includes('is not a valid regular expression: unclosed group, at character 8')",
     )
     .await;
+    look_from_all_sides(&browser, "log-search-error").await;
+    type_into(&browser, "log-search", "nothing says this").await;
+    wait_for(
+        &browser,
+        "that nothing was found",
+        "shown.error === '' && shown.lines === 0",
+    )
+    .await;
+    look_from_all_sides(&browser, "log-search-nothing").await;
     type_into(&browser, "log-search", "basket=\\d").await;
     wait_for(&browser, "a regular expression", "shown.error === '' && shown.lines > 0 && shown.marks >= shown.lines && shown.download.includes('regex=true')").await;
     look_from_all_sides(&browser, "log-search").await;

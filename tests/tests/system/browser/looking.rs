@@ -128,8 +128,14 @@ pub(crate) async fn assert_accessible(browser: &Browser, what: &str) {
 
 /// Looks at a page in every size and theme.
 pub(crate) async fn look_from_all_sides(browser: &Browser, what: &str) {
-    for (width, height) in [(1440, 900), (390, 844)] {
-        for theme in [Theme::Light, Theme::Dark] {
+    use Theme::{Dark, Light};
+    // Between a desktop and a phone other things scroll, but no other colours are used.
+    for (width, height, themes) in [
+        (1440, 900, &[Light, Dark][..]),
+        (820, 1180, &[Dark][..]),
+        (390, 844, &[Light, Dark][..]),
+    ] {
+        for theme in themes.iter().copied() {
             browser.view(width, height, theme).await;
             // One frame, so that charts have been laid out anew.
             browser

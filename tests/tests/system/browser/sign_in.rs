@@ -14,21 +14,20 @@ async fn signing_in_with_the_token() {
     let browser = Browser::start().await;
     browser.view(1440, 900, Theme::Light).await;
     browser.open(cluster.api().url()).await;
-    let field = browser
-        .client()
-        .find(Locator::Css("input[name='token']"))
-        .await
-        .expect("the page asks for the token");
+    let send = async |token: &str| {
+        let client = browser.client();
+        let field = client.find(Locator::Css("input[name='token']")).await;
+        let field = field.expect("the page asks for the token");
+        field.send_keys(token).await.expect("it takes text");
+        let button = client.find(Locator::Css("form.login button")).await;
+        button.expect("Sign in").click().await.expect("a click");
+    };
     look_from_all_sides(&browser, "login").await;
-    field.send_keys("open-sesame").await.expect("it takes text");
-    browser
-        .client()
-        .find(Locator::Css("form.login button"))
-        .await
-        .expect("Sign in")
-        .click()
-        .await
-        .expect("a click");
+    send("open-cesame").await;
+    let refused = "return document.querySelector('[role=\"alert\"]') !== null;";
+    browser.wait_for("that it is wrong", LIVE, refused).await;
+    look_from_all_sides(&browser, "login-refused").await;
+    send("open-sesame").await;
     browser
         .wait_for(
             "the front page",
@@ -41,6 +40,6 @@ async fn signing_in_with_the_token() {
         .eval("return document.querySelector('input[name=\"token\"]') !== null;")
         .await;
     assert_eq!(asked, json!(false), "it asks once");
-    assert_quiet(&browser, cluster.api().url(), None).await;
+    assert_quiet(&browser, cluster.api().url(), Some("401")).await;
     browser.close().await;
 }

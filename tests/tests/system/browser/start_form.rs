@@ -93,6 +93,7 @@ async fn start_stop_and_run_again_by_clicking() {
         marked,
         json!([["workers", "Use no more workers than users.", true]])
     );
+    look_from_all_sides(&browser, "front-form-errors").await;
     assert_eq!(
         cluster.api().get("/api/v1/runs").await.json()["runs"],
         json!([]),
