@@ -24,7 +24,7 @@ test("a message begins with a capital letter and has its code apart, as on the s
 });
 
 test("run time on an axis", () => {
-  assert.deepEqual([0, 59, 60, 90, 3723].map(clock), ["0s", "59s", "1:00", "1:30", "1:02:03"]);
+  assert.deepEqual([0, 59, 60, 90, 3600, 3723].map(clock), ["0s", "59s", "1:00", "1:30", "1:00:00", "1:02:03"]);
 });
 
 test("durations are read as the server reads them", () => {
