@@ -294,6 +294,10 @@ async fn the_page_says_how_the_command_line_compares_the_same() {
     let command =
         "greylag compare aaaaaaaaaaaa cccccccccccc --baseline bbbbbbbbbbbb,dddddddddddd --whole";
     assert!(html.contains(command), "{html}");
+    assert_eq!(
+        link(&html, "Steady state"),
+        "/compare?runs=aaaaaaaaaaaa%2Ccccccccccccc&baseline=bbbbbbbbbbbb%2Cdddddddddddd"
+    );
     // Runs of several tests have whole names, and what got worse is said without colour.
     assert!(html.contains("<title>Compare checkout #1 checkout #3"));
     let arrow = |html: &str, arrow: &str| {

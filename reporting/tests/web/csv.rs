@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
+use greylag_infra::ProcessHealth;
 use greylag_infra::protocol::{Endpoint, Snapshot, UserChange};
 use greylag_reporting::{Interval, NEXT_SECOND_HEADER};
 
-use crate::site::{AGENT, Site, load_test};
+use crate::site::{AGENT, Site, load_test, snapshot};
 
 const RUN: &str = "abcdefabcdef";
 /// Lines that Locust 2.47 wrote.
@@ -291,5 +292,35 @@ async fn what_does_not_exist_has_its_message() {
         let answer = site.get(&path).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
         assert!(answer.error_message().contains(words), "{path}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn seconds_that_are_left_out_have_no_line_and_lower_no_rate() {
+    let site = Site::start(None).await;
+    let mut results = snapshot(RUN, "/cart", "500");
+    results.health = vec![ProcessHealth {
+        second: 3,
+        worker: Some(0),
+        core_pm: Some(950),
+        ..ProcessHealth::default()
+    }];
+    site.running_run(RUN, load_test("checkout"), results).await;
+    let rest = csv(&site, "stats_history?saturated=leave-out").await;
+    let lines = rest.split_terminator("\r\n").skip(1);
+    let seconds: Vec<u64> = lines
+        .clone()
+        .map(|line| {
+            line.split(',')
+                .next()
+                .and_then(|text| text.parse().ok())
+                .expect("a time")
+        })
+        .collect();
+    let all = (0..10).filter(|second| *second != 3);
+    let expected: Vec<u64> = all.map(|second| 1_795_413_905 + second + 1).collect();
+    assert_eq!(seconds, expected);
+    for line in lines {
+        assert_eq!(line.split(',').nth(4), Some("5.000000"), "{line}");
     }
 }

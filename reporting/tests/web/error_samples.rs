@@ -186,6 +186,9 @@ async fn samples_of_several_agents_are_limited_together_and_told_apart() {
     };
     two_agents(&site, results).await;
     assert_eq!(ask(&site, "").await["of"], 5, "of an error");
+    let summary = site.get(&format!("/api/v1/runs/{RUN}/summary")).await;
+    let error = &summary.json()["errors"][0];
+    assert_eq!(error["agents"], json!([AGENT, "other"]), "{error}");
     let of_other = ask(&site, "?agent=other").await;
     assert_eq!(times(&of_other), [0.0, 1.0]);
     let rest = ask(&site, "?saturated=leave-out").await;

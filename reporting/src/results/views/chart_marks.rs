@@ -230,7 +230,7 @@ mod tests {
         let in_order = [west, deployed.clone(), odd.clone(), east.clone(), saturated];
         assert_eq!(all, in_order);
         let of_east = Scope {
-            window: Some(Window::new(20, 60).unwrap()),
+            window: Some(Window::new(5, 60).unwrap()),
             agent: Some("east".to_owned()),
             ..Scope::default()
         };
