@@ -74,7 +74,7 @@ pub fn router(
         .route("/api/v1/openapi.json", get(api::openapi_document))
         .route("/api/v1/runs", get(api::list_runs).post(api::start_run))
         .route("/api/v1/runs/{id}", get(api::run).delete(api::delete_run))
-        .route("/api/v1/runs/{id}/view", get(api::run_part))
+        .route("/api/v1/runs/{id}/view", get(api::view))
         .route("/api/v1/runs/{id}/stop", post(api::stop_run))
         .route("/api/v1/runs/{id}/users", post(api::change_users))
         .route(

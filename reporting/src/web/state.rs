@@ -39,7 +39,7 @@ pub(super) struct WebState {
     /// Console tables of whole runs.
     pub(super) tables: Arc<RecentAnswers<RunId, Bytes>>,
     /// What pages show of parts of runs.
-    pub(super) run_parts: Arc<RecentAnswers<(RunId, Scope), Bytes>>,
+    pub(super) views: Arc<RecentAnswers<(RunId, Scope), Bytes>>,
     /// Charts, which all who look at a run ask for every other second.
     pub(super) charts: Arc<SharedAnswers>,
     /// Where browsers find this server.
@@ -72,7 +72,7 @@ impl WebState {
             run_rows: Arc::default(),
             front_pages: Arc::default(),
             tables: Arc::default(),
-            run_parts: Arc::default(),
+            views: Arc::default(),
             charts: Arc::default(),
             public: Arc::new(public),
             accept_uploads,

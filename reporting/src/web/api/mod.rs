@@ -11,11 +11,11 @@ mod infrastructures;
 mod log_lines;
 mod notes;
 mod openapi;
-mod run_part;
 mod runs;
 mod samples;
 mod summary;
 mod tokens;
+mod view;
 mod workers;
 
 pub(super) use builds::{
@@ -30,7 +30,6 @@ pub(super) use infrastructures::{create_infrastructure, list_infrastructures};
 pub(super) use log_lines::log_lines;
 pub(super) use notes::{add_mark, change_notes, delete_mark, notes};
 pub(super) use openapi::openapi_document;
-pub(super) use run_part::run_part;
 pub(super) use runs::{
     change_users, completeness, delete_run, list_runs, log, progress, run, start_run, stop_run,
     tables,
@@ -38,6 +37,7 @@ pub(super) use runs::{
 pub(super) use samples::samples;
 pub(super) use summary::summary;
 pub(super) use tokens::{create_token, list_tokens, revoke_token};
+pub(super) use view::view;
 pub(super) use workers::workers;
 
 use axum::body::Bytes;

@@ -32,7 +32,7 @@ use crate::web::state::WebState;
         super::runs::list_runs,
         super::runs::start_run,
         super::runs::run,
-        super::run_part::run_part,
+        super::view::view,
         super::runs::delete_run,
         super::runs::stop_run,
         super::runs::change_users,

@@ -26,7 +26,7 @@ use crate::web::state::{WebState, find_run};
         (status = 422, description = "A parameter is not valid", body = ErrorBody),
     ),
 )]
-pub(in crate::web) async fn run_part(
+pub(in crate::web) async fn view(
     State(state): State<WebState>,
     Path(id): Path<RunId>,
     Query(scope): Query<ScopeQuery>,
@@ -39,7 +39,7 @@ pub(in crate::web) async fn run_part(
         let part = RunPart::read(&state.coordinator, &id, &scope).await?;
         Ok::<_, WebError>(Bytes::from(part.to_json()?))
     };
-    let answers = &state.run_parts;
+    let answers = &state.views;
     let answer = answers
         .get(asked, &headers, &state.coordinator, made)
         .await?;
