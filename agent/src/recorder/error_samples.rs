@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use greylag_infra::protocol::{
-    ErrorSampleData, MAX_ERROR_SAMPLES_OF_AGENT, MAX_ERROR_SAMPLES_OF_RUN, MAX_SAMPLE_BODY_BYTES,
-    MAX_SAMPLE_HEADER_BYTES, MAX_SAMPLE_HEADERS_BYTES, MAX_SAMPLE_URL_BYTES,
+    ErrorSampleData, MAX_ERROR_SAMPLES_OF_AGENT, MAX_SAMPLE_BODY_BYTES, MAX_SAMPLE_HEADER_BYTES,
+    MAX_SAMPLE_HEADERS_BYTES, MAX_SAMPLE_URL_BYTES, keeps_error_sample,
 };
 use greylag_infra::{SecretMask, micros};
 use greylag_scenarios::{FailedRequest, RequestSample};
@@ -17,11 +17,28 @@ const LOOK_AHEAD_BYTES: usize = 4_096;
 /// Chooses failed requests.
 #[derive(Debug, Default)]
 pub(super) struct ErrorSamples {
-    /// By number of the error: how often it occurred, and at which occurrence a sample is due.
-    errors: Vec<(u64, u64)>,
+    /// By number of the error.
+    errors: Vec<Occurrences>,
     chosen: usize,
     /// Those that wait to be taken out.
     kept: Vec<KeptSample>,
+}
+
+/// Occurrences of an error.
+#[derive(Debug, Clone, Copy)]
+struct Occurrences {
+    seen: u64,
+    /// Counted from 1, so 0 is never.
+    next_sample: u64,
+    samples: usize,
+}
+
+impl Occurrences {
+    const NONE: Self = Self {
+        seen: 0,
+        next_sample: 1,
+        samples: 0,
+    };
 }
 
 /// A failed request that was kept.
@@ -39,19 +56,19 @@ impl ErrorSamples {
     pub(super) fn chooses(&mut self, error: u32) -> bool {
         let index = error as usize;
         if index >= self.errors.len() {
-            self.errors.resize(index + 1, (0, 1));
+            self.errors.resize(index + 1, Occurrences::NONE);
         }
-        let (occurrences, due) = &mut self.errors[index];
-        *occurrences += 1;
-        if occurrences != due || self.chosen == MAX_ERROR_SAMPLES_OF_RUN {
+        let of_error = &mut self.errors[index];
+        of_error.seen += 1;
+        if of_error.seen != of_error.next_sample {
             return false;
         }
-        let last_due = SPREAD.pow(MAX_ERROR_SAMPLES_OF_AGENT as u32 - 1);
-        *due = match *due {
-            due if due < last_due => due * SPREAD,
-            // Occurrences are counted from 1.
-            _ => 0,
-        };
+        if !keeps_error_sample(of_error.samples, MAX_ERROR_SAMPLES_OF_AGENT, self.chosen) {
+            of_error.next_sample = 0;
+            return false;
+        }
+        of_error.next_sample *= SPREAD;
+        of_error.samples += 1;
         self.chosen += 1;
         true
     }

@@ -10,6 +10,9 @@ pub const MAX_ERROR_SAMPLES_OF_AGENT: usize = 3;
 pub const MAX_ERROR_SAMPLES_OF_ERROR: usize = 5;
 /// Most samples of all errors of a run, and of all that an agent or a worker hands over.
 pub const MAX_ERROR_SAMPLES_OF_RUN: usize = 1_000;
+/// So many samples of a run, worker or agent may be any. Beyond them only the first of an error is kept, so that a few errors
+/// early in a run do not use up all places.
+const MAX_REPEATED_SAMPLES: usize = MAX_ERROR_SAMPLES_OF_RUN / 2;
 /// Most bytes of a response's body in a sample.
 pub const MAX_SAMPLE_BODY_BYTES: usize = 2_048;
 /// Most bytes of all headers of a response in a sample, names and values; later ones are left out.
@@ -46,6 +49,17 @@ pub struct ErrorSampleData {
     pub body: Option<String>,
     /// Length of the whole body in bytes, decoded; of a streamed response what its head says.
     pub body_bytes: u64,
+}
+
+/// Whether one more sample of an error is kept where there are `of_error` of it, of at most `limit`, and `of_all` of all errors.
+#[must_use]
+pub fn keeps_error_sample(of_error: usize, limit: usize, of_all: usize) -> bool {
+    let limit = if of_all < MAX_REPEATED_SAMPLES {
+        limit
+    } else {
+        limit.min(1)
+    };
+    of_error < limit && of_all < MAX_ERROR_SAMPLES_OF_RUN
 }
 
 impl ErrorSampleData {
@@ -91,6 +105,22 @@ impl ErrorSampleData {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_that_come_late_in_a_run_have_a_sample_too() {
+        let mut kept = Vec::new();
+        for error in 0..1_200 {
+            for sample in 0..MAX_ERROR_SAMPLES_OF_AGENT {
+                if keeps_error_sample(sample, MAX_ERROR_SAMPLES_OF_AGENT, kept.len()) {
+                    kept.push(error);
+                }
+            }
+        }
+        assert_eq!(kept.len(), MAX_ERROR_SAMPLES_OF_RUN);
+        let of = |error: u32| kept.iter().filter(|&&kept| kept == error).count();
+        assert_eq!([of(0), of(166), of(167)], [3, 2, 1]);
+        assert_eq!([of(200), of(666), of(667)], [1, 1, 0]);
+    }
 
     #[test]
     fn what_is_too_long_is_cut_and_what_is_too_much_left_out() {

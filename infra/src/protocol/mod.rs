@@ -21,7 +21,7 @@ pub use counted::Counted;
 pub use error_sample::{
     ErrorSampleData, MAX_ERROR_SAMPLES_OF_AGENT, MAX_ERROR_SAMPLES_OF_ERROR,
     MAX_ERROR_SAMPLES_OF_RUN, MAX_SAMPLE_BODY_BYTES, MAX_SAMPLE_HEADER_BYTES,
-    MAX_SAMPLE_HEADERS_BYTES, MAX_SAMPLE_URL_BYTES,
+    MAX_SAMPLE_HEADERS_BYTES, MAX_SAMPLE_URL_BYTES, keeps_error_sample,
 };
 pub use failure_reason::{FailureReason, WorkerFailure};
 pub use frames::{

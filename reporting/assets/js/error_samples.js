@@ -4,6 +4,7 @@ import { address } from "./address.js";
 import { endpointOf } from "./dot_choice.js";
 import { h, part, setText } from "./dom.js";
 import { count } from "./format.js";
+import { isWhole, parseScope } from "./scope.js";
 
 /** Seconds of the log that are shown before the moment of a request. */
 const LOG_BEFORE_S = 2;
@@ -40,22 +41,36 @@ export class ErrorSamples {
     if (this.isOf(error)) return this.close();
     this.#open = { key: keyOf(error), button };
     this.changed();
-    const number = ++this.#asked;
-    const { samples, of, error: problem } = await this.#ask(error);
-    if (number !== this.#asked) return;
-    const close = h("button", { type: "button", class: "icon-button", "aria-label": "Close", title: "Close" }, "×");
-    close.addEventListener("click", () => this.close());
-    const title = h("h4", {}, "Samples ");
-    title.append(h("small", {}, `${endpointOf(error)}: ${error.error}`));
-    const shown = samples?.map((sample, index) => sampleOf(sample, index, of)) ?? [];
-    if (shown.length === 0) shown.push(h("p", {}, problem ?? "No samples of this error are kept."));
-    this.panel.replaceChildren(h("header", {}, title, close), ...shown);
+    if (!(await this.#show(error))) return;
     this.panel.hidden = false;
     this.panel.focus();
     this.panel.scrollIntoView({ block: "nearest" });
   }
 
-  /** An answer of the run's API, or {error}. Of the whole run, because there are few samples. */
+  /** Shows what has come since of the error that is open. */
+  follow(errors) {
+    const error = errors.find((one) => this.isOf(one));
+    if (error && error.samples !== this.#open.samples) this.#show(error);
+  }
+
+  /** False when something else was asked for meanwhile. */
+  async #show(error) {
+    this.#open.samples = error.samples;
+    const number = ++this.#asked;
+    const { samples, of, error: problem } = await this.#ask(error);
+    if (number !== this.#asked) return false;
+    const close = h("button", { type: "button", class: "icon-button", "aria-label": "Close", title: "Close" }, "×");
+    close.addEventListener("click", () => this.close());
+    const title = h("h4", {}, "Samples ");
+    title.append(h("small", {}, `${endpointOf(error)}: ${error.error}`));
+    if (!isWhole(parseScope(location.search))) title.append(h("small", {}, " (of the whole run)"));
+    const shown = samples?.map((sample, index) => sampleOf(sample, index, of)) ?? [];
+    if (shown.length === 0) shown.push(h("p", {}, problem ?? "No samples of this error are kept."));
+    this.panel.replaceChildren(h("header", {}, title, close), ...shown);
+    return true;
+  }
+
+  /** An answer of the run's API, or {error}; of the whole run, because there are few samples. */
   async #ask({ place, ...error }) {
     const text = place ? `${error.error} (${place})` : error.error;
     const query = new URLSearchParams({ endpoint: endpointOf(error), error: text });

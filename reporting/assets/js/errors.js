@@ -19,6 +19,7 @@ part("errors").querySelector("tbody").addEventListener("click", ({ target }) => 
 
 export function showErrors(errors) {
   shown = errors;
+  samples.follow(errors);
   const holder = part("errors");
   holder.hidden = errors.length === 0;
   const body = holder.querySelector("tbody");

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use greylag_infra::RunId;
 use greylag_infra::protocol::{
-    ErrorSampleData, MAX_ERROR_SAMPLES_OF_AGENT, MAX_ERROR_SAMPLES_OF_ERROR,
-    MAX_ERROR_SAMPLES_OF_RUN,
+    ErrorSampleData, MAX_ERROR_SAMPLES_OF_AGENT, MAX_ERROR_SAMPLES_OF_ERROR, keeps_error_sample,
 };
 use rusqlite::{Connection, params};
 
@@ -35,10 +34,14 @@ pub(super) fn add(
     let of_run: i64 = connection
         .prepare_cached("SELECT sum(samples) FROM error_texts WHERE run = ?1")?
         .query_row([run], |row| row.get(0))?;
-    if of_error >= MAX_ERROR_SAMPLES_OF_ERROR as u64
-        || of_agent >= MAX_ERROR_SAMPLES_OF_AGENT as u64
-        || from_sql(of_run) >= MAX_ERROR_SAMPLES_OF_RUN as u64
-    {
+    let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    let is_kept = count(of_agent) < MAX_ERROR_SAMPLES_OF_AGENT
+        && keeps_error_sample(
+            count(of_error),
+            MAX_ERROR_SAMPLES_OF_ERROR,
+            count(from_sql(of_run)),
+        );
+    if !is_kept {
         return Ok(());
     }
     // With the names of fields, so that rows of other versions can be read. Where it is has columns.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use greylag_infra::protocol::{MAX_ERROR_SAMPLES_OF_AGENT, MAX_ERROR_SAMPLES_OF_RUN};
+use greylag_infra::protocol::{MAX_ERROR_SAMPLES_OF_AGENT, keeps_error_sample};
 
 /// Samples of errors that were handed over so far in a run.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ impl ErrorSampleLimit {
     /// Whether one more of this error is handed over.
     pub(super) fn admits(&mut self, error: u32) -> bool {
         let of_error = self.of_errors.entry(error).or_default();
-        if *of_error == MAX_ERROR_SAMPLES_OF_AGENT || self.all == MAX_ERROR_SAMPLES_OF_RUN {
+        if !keeps_error_sample(*of_error, MAX_ERROR_SAMPLES_OF_AGENT, self.all) {
             return false;
         }
         *of_error += 1;
