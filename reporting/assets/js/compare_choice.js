@@ -57,7 +57,7 @@ export class CompareChoice {
     button.disabled = size < LEAST;
     button.classList.toggle("primary", size >= LEAST);
     button.classList.toggle("quiet", size < LEAST);
-    const words = { 0: "", 1: "1 run ticked; tick another" };
+    const words = { 0: "", 1: "1 run ticked; tick another", [MOST]: `${MOST} runs ticked, which is the most` };
     setText(part("compare-chosen"), words[size] ?? `${size} runs ticked`);
     part("compare-clear").hidden = size === 0;
   }
