@@ -9,7 +9,7 @@ impl Coordinator {
     /// Changes what people say of a run.
     ///
     /// # Errors
-    /// There is no such run, or the store failed.
+    /// The run was not found, or the store failed.
     pub async fn annotate(&self, id: &RunId, change: AnnotationChange) -> Result<(), StoreError> {
         self.store().annotate(id, change).await?;
         self.changed();
@@ -19,7 +19,7 @@ impl Coordinator {
     /// Adds a note at a moment of a run; its number.
     ///
     /// # Errors
-    /// There is no such run, it has too many of them, or the store failed.
+    /// The run was not found, it has too many of them, or the store failed.
     pub async fn add_run_mark(
         &self,
         id: &RunId,
@@ -34,7 +34,7 @@ impl Coordinator {
     /// Deletes a note at a moment of a run; false if there is none with this number.
     ///
     /// # Errors
-    /// There is no such run, or the store failed.
+    /// The run was not found, or the store failed.
     pub async fn delete_run_mark(&self, id: &RunId, number: u32) -> Result<bool, StoreError> {
         let deleted = self.store().delete_run_mark(id, number).await?;
         self.changed();

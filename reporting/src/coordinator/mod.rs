@@ -211,7 +211,7 @@ impl Coordinator {
     /// Asks a run to stop; its last results still come in, then it is Failed.
     ///
     /// # Errors
-    /// There is no such run, or it is over.
+    /// The run was not found, or it is over.
     pub async fn stop_run(&self, id: &RunId) -> Result<(), StopRunError> {
         let (reply, answer) = oneshot::channel();
         self.command(Command::StopRun {
@@ -226,7 +226,7 @@ impl Coordinator {
     /// `over`. Stages that were to begin later are dropped; when the run ends stays.
     ///
     /// # Errors
-    /// There is no such run, it is not running, or there are too many users.
+    /// The run was not found, it is not running, or there are too many users.
     pub async fn change_users(
         &self,
         id: &RunId,
@@ -247,7 +247,7 @@ impl Coordinator {
     /// Deletes a run that is over, with all its results.
     ///
     /// # Errors
-    /// There is no such run, it has not ended, or the store failed.
+    /// The run was not found, it has not ended, or the store failed.
     pub async fn delete_run(&self, id: &RunId) -> Result<(), StoreError> {
         self.shared.store.delete_run(id).await?;
         tracing::info!(run = %id, "deleted");

@@ -67,7 +67,7 @@ impl Store {
     /// What people say of a run.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn annotations(&self, id: &RunId) -> Result<Annotations, StoreError> {
         let id = id.to_owned();
         let query = move |connection: &rusqlite::Transaction<'_>| {
@@ -118,7 +118,7 @@ impl Store {
     /// Changes what people say of a run, whether or not it is over.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn annotate(&self, id: &RunId, change: AnnotationChange) -> Result<(), StoreError> {
         let id = id.to_owned();
         let changed = move |state: &mut WriterState| {
@@ -140,7 +140,7 @@ impl Store {
     /// Adds a note at a moment of a run; its number.
     ///
     /// # Errors
-    /// There is no such run, it has too many of them, or the database failed.
+    /// The run was not found, it has too many of them, or the database failed.
     pub async fn add_run_mark(
         &self,
         id: &RunId,
@@ -175,7 +175,7 @@ impl Store {
     /// Deletes a note at a moment of a run; false if there is none with this number.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn delete_run_mark(&self, id: &RunId, number: u32) -> Result<bool, StoreError> {
         let id = id.to_owned();
         let deleted = move |state: &mut WriterState| {

@@ -65,7 +65,7 @@ impl Store {
     /// deleted in the background, and the space they took is given back.
     ///
     /// # Errors
-    /// There is no such run, it is not over, it is pinned, or the database failed.
+    /// The run was not found, it is not over, it is pinned, or the database failed.
     pub async fn delete_run(&self, id: &RunId) -> Result<(), StoreError> {
         let id = id.to_owned();
         let marked = move |state: &mut WriterState| {

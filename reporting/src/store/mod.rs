@@ -198,7 +198,7 @@ impl Store {
     /// the agents' last snapshots are not taken from here: they are written with the snapshots.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn update_run(&self, record: &RunRecord) -> Result<(), StoreError> {
         let record = record.clone();
         let updated = move |state: &mut WriterState| {
@@ -222,7 +222,7 @@ impl Store {
     /// over, and gives the run. What other agents hand over meanwhile stays as it is.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn save_late_end(
         &self,
         run_id: &RunId,
@@ -248,7 +248,7 @@ impl Store {
     /// Keeps what a run's set-up made, until the run is over.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn save_set_up_data(
         &self,
         run_id: &RunId,
@@ -264,7 +264,7 @@ impl Store {
     /// What a run's set-up made; none before it has, and after the run.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn set_up_data(&self, run_id: &RunId) -> Result<Option<SetUpData>, StoreError> {
         let id = run_id.to_owned();
         let query =
@@ -414,7 +414,7 @@ impl Store {
     /// Adds lines to a run's console log.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn append_log(&self, run_id: &RunId, lines: Vec<LogLine>) -> Result<(), StoreError> {
         let run_id = run_id.to_owned();
         let appended = move |state: &mut WriterState| {

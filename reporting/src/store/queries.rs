@@ -29,7 +29,7 @@ impl Store {
     /// The sums over a scope by endpoint. Those of a whole active run are kept in memory.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn totals(
         &self,
         run_id: &RunId,
@@ -41,7 +41,7 @@ impl Store {
     /// The same as tables show them: percentiles are known of response times and of those from the intended start.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn table_totals(
         &self,
         run_id: &RunId,
@@ -53,7 +53,7 @@ impl Store {
     /// The same with the counts of these measures. Reading them is what takes longest.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn totals_with(
         &self,
         run_id: &RunId,
@@ -85,7 +85,7 @@ impl Store {
     /// The last second of run time that has results.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn last_second(&self, run_id: &RunId) -> Result<Option<u32>, StoreError> {
         let id = run_id.to_owned();
         let query = move |connection: &rusqlite::Transaction<'_>| {
@@ -97,7 +97,7 @@ impl Store {
     /// Users, requests and failures of a scope over time. Its length and `max_points` make the width of a point.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn series(
         &self,
         run_id: &RunId,
@@ -114,7 +114,7 @@ impl Store {
     /// A scope of a run for comparing it with others, and its first second.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn blocks(
         &self,
         run_id: &RunId,
@@ -129,7 +129,7 @@ impl Store {
     /// Users of a run that have been started so far; those that have stopped count.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn users_started(&self, run_id: &RunId) -> Result<u64, StoreError> {
         let id = run_id.to_owned();
         let query = move |connection: &rusqlite::Transaction<'_>| {
@@ -141,7 +141,7 @@ impl Store {
     /// Users of a run that are active by what is saved of it; those of agents that were given up are not.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn users_active(&self, run_id: &RunId) -> Result<u64, StoreError> {
         let id = run_id.to_owned();
         let query =
@@ -153,7 +153,7 @@ impl Store {
     /// over, over its last ones.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn current_rps(
         &self,
         record: &RunRecord,
@@ -171,7 +171,7 @@ impl Store {
     /// of requests of the whole scope. Method and name are fit to be shown.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn samples(
         &self,
         run_id: &RunId,
@@ -190,7 +190,7 @@ impl Store {
     /// `max_samples` that were drawn, and a few more.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn sample_details(
         &self,
         run_id: &RunId,
@@ -208,7 +208,7 @@ impl Store {
     /// time that `is_shown_as` the dot's.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn samples_of_dot(
         &self,
         run_id: &RunId,
@@ -227,7 +227,7 @@ impl Store {
     /// escapes and control characters.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn log(
         &self,
         run_id: &RunId,
@@ -245,7 +245,7 @@ impl Store {
     /// As [`Self::log`], but of more than `limit` lines the last ones.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn last_log_lines(
         &self,
         run_id: &RunId,
@@ -264,7 +264,7 @@ impl Store {
     /// says where to go on.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn log_page(
         &self,
         run_id: &RunId,
@@ -282,7 +282,7 @@ impl Store {
     /// allow; none before the run has begun.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn log_position_at(
         &self,
         run_id: &RunId,
@@ -300,7 +300,7 @@ impl Store {
     /// How many lines a run's log has: the position of the last one.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn log_line_count(&self, run_id: &RunId) -> Result<u64, StoreError> {
         let id = run_id.to_owned();
         let query = move |connection: &rusqlite::Transaction<'_>| log_rows::count(connection, &id);
@@ -310,7 +310,7 @@ impl Store {
     /// Console log lines that were left out, by workers that wrote too fast or because a run may keep no more.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn log_lines_dropped(&self, run_id: &RunId) -> Result<u64, StoreError> {
         let id = run_id.to_owned();
         let query =
@@ -321,7 +321,7 @@ impl Store {
     /// At most `count` seconds of a run from `from` on, up to the last one that has anything.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn history(
         &self,
         run_id: &RunId,
@@ -339,7 +339,7 @@ impl Store {
     /// What is known about each error of a run, the most frequent first.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn errors(
         &self,
         run_id: &RunId,
@@ -355,7 +355,7 @@ impl Store {
     /// there are.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn error_samples(
         &self,
         run_id: &RunId,
@@ -373,7 +373,7 @@ impl Store {
     /// Worker processes of a run at their last report.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn worker_rows(
         &self,
         run_id: &RunId,
@@ -389,7 +389,7 @@ impl Store {
     /// What the generator itself ran short of, by kind, worker and subject.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn notices(
         &self,
         run_id: &RunId,
@@ -405,7 +405,7 @@ impl Store {
     /// How the generator of a run fared.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn generator_health(
         &self,
         run_id: &RunId,
@@ -421,7 +421,7 @@ impl Store {
     /// How its workers fared over time, in steps of `step_s` seconds.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn health_series(
         &self,
         run_id: &RunId,
@@ -438,7 +438,7 @@ impl Store {
     /// The step of a series of the whole run that has at most `max_points` points, in seconds.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn series_step(
         &self,
         run_id: &RunId,
@@ -455,7 +455,7 @@ impl Store {
     /// At most `count` points of a series in steps of `step_s` seconds, from the one that begins at `from`.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn series_part(
         &self,
         run_id: &RunId,
@@ -474,7 +474,7 @@ impl Store {
     /// The second after the last one of a run that has anything.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn end_second(&self, run_id: &RunId) -> Result<u32, StoreError> {
         let id = run_id.to_owned();
         let query =
@@ -485,7 +485,7 @@ impl Store {
     /// Endpoints that a run has results of, in the order in which they came.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn endpoints(&self, run_id: &RunId) -> Result<Vec<Endpoint>, StoreError> {
         let id = run_id.to_owned();
         let query = move |connection: &rusqlite::Transaction<'_>| {
@@ -497,7 +497,7 @@ impl Store {
     /// Whether the histograms of a run's single agents are kept in coarse steps.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn has_coarse_agents(&self, run_id: &RunId) -> Result<bool, StoreError> {
         let id = run_id.to_owned();
         let query = move |connection: &rusqlite::Transaction<'_>| {
@@ -510,7 +510,7 @@ impl Store {
     /// Requests that are not in a scope because it is of one outcome, and how they ended is not known.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn mixed_requests(
         &self,
         run_id: &RunId,
@@ -527,7 +527,7 @@ impl Store {
     /// What was saved of a run without whose it is, and so is in no agent's scope.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn unattributed(&self, run_id: &RunId) -> Result<Unattributed, StoreError> {
         let id = run_id.to_owned();
         let query = move |connection: &rusqlite::Transaction<'_>| {

@@ -47,7 +47,7 @@ impl Summary {
     /// The summary of a part of a run as it stands at `now`, with at most [`MAX_SUMMARY_POINTS`] points of its series.
     ///
     /// # Errors
-    /// There is no such run, it does not have what the scope names, or the database failed.
+    /// The run was not found, it does not have what the scope names, or the database failed.
     pub async fn read(
         store: &Store,
         run_id: &RunId,
@@ -64,7 +64,7 @@ impl Summary {
     /// one).
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub(crate) async fn read_with(
         store: &Store,
         record: &RunRecord,

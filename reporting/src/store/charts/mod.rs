@@ -89,7 +89,7 @@ impl Store {
     /// A chart of a scope of a run.
     ///
     /// # Errors
-    /// There is no such run, it does not have what the scope names, or the database failed.
+    /// The run was not found, it does not have what the scope names, or the database failed.
     pub async fn chart(
         &self,
         run: &RunRecord,

@@ -67,7 +67,7 @@ impl Store {
     /// How the thresholds of a run stand: as they were judged last while it goes on, and for good when it is over.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn threshold_results(
         &self,
         record: &RunRecord,
@@ -92,7 +92,7 @@ impl Store {
     /// results are kept.
     ///
     /// # Errors
-    /// There is no such run, or the database failed.
+    /// The run was not found, or the database failed.
     pub async fn judge(&self, record: &RunRecord) -> Result<Judgement, StoreError> {
         let judged = self.inner.thresholds.of(&record.id);
         let mut kept = judged.evaluation.lock().await;

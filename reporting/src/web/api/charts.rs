@@ -15,9 +15,10 @@ use crate::plain_text::plain_text;
 use crate::store::{Chart, ChartData, ChartSteps};
 use crate::web::error::WebError;
 use crate::web::query::Query;
+use crate::web::requests::asked_part::AskedPart;
 use crate::web::requests::scope::ScopeQuery;
 use crate::web::requests::scope_error::ScopeError;
-use crate::web::state::{WebState, find_run};
+use crate::web::state::WebState;
 
 /// Longest part of a value that an error repeats, in characters.
 const MAX_SHOWN: usize = 100;
@@ -144,25 +145,23 @@ fn shown(text: &str) -> String {
     params(("id" = String, Path, description = "Identifier of the run"), ("chart" = inline(ChartName), Path, description = "Which chart"), TimesQuery, ChartQuery, ScopeQuery),
     responses(
         (status = 200, description = "The chart", body = ChartData),
-        (status = 404, description = "There is no such run, chart, endpoint or agent", body = ErrorBody),
+        (status = 404, description = "The run, chart, endpoint or agent was not found", body = ErrorBody),
         (status = 422, description = "A parameter is not valid", body = ErrorBody),
     ),
 )]
 pub(in crate::web) async fn chart(
     State(state): State<WebState>,
-    Path((id, name)): Path<(RunId, String)>,
+    Path((_, name)): Path<(RunId, String)>,
+    AskedPart { run, scope }: AskedPart,
     OriginalUri(uri): OriginalUri,
     Query(query): Query<ChartQuery>,
     Query(times): Query<TimesQuery>,
-    Query(scope): Query<ScopeQuery>,
 ) -> Result<Response, WebError> {
     let known = CHARTS.into_iter().find(|(known, _)| *known == name);
     let (_, chart) = known.ok_or(ChartError::NoSuchChart)?;
     let measure = times.measure()?;
     let steps = query.steps()?;
-    let run = find_run(&state.coordinator, &id).await?;
     let store = state.coordinator.store();
-    let scope = scope.scope(store, &run).await?;
     let chart = match chart {
         Chart::Percentiles(_) => Chart::Percentiles(measure),
         other => other,
@@ -183,24 +182,21 @@ pub(in crate::web) async fn chart(
     params(("id" = String, Path, description = "Identifier of the run"), TimesQuery, ScopeQuery),
     responses(
         (status = 200, description = "The distribution", body = Distribution),
-        (status = 404, description = "There is no such run, endpoint or agent", body = ErrorBody),
+        (status = 404, description = "The run, endpoint or agent was not found", body = ErrorBody),
         (status = 422, description = "A parameter is not valid", body = ErrorBody),
     ),
 )]
 pub(in crate::web) async fn distribution(
     State(state): State<WebState>,
-    Path(id): Path<RunId>,
+    AskedPart { run, scope }: AskedPart,
     OriginalUri(uri): OriginalUri,
     Query(times): Query<TimesQuery>,
-    Query(scope): Query<ScopeQuery>,
 ) -> Result<Response, WebError> {
     let measure = times.measure()?;
-    let run = find_run(&state.coordinator, &id).await?;
     let store = state.coordinator.store();
-    let scope = scope.scope(store, &run).await?;
     let make = async {
         let totals = store
-            .totals_with(&id, &scope, Measures::only(measure))
+            .totals_with(&run.id, &scope, Measures::only(measure))
             .await?;
         json(&Distribution::of(&totals.aggregated(), measure))
     };

@@ -18,7 +18,7 @@ use crate::web::state::WebState;
     params(CompareQuery),
     responses(
         (status = 200, description = "The comparison", body = Comparison),
-        (status = 404, description = "There is no such run or endpoint", body = ErrorBody),
+        (status = 404, description = "The run or endpoint was not found", body = ErrorBody),
         (status = 422, description = "The runs cannot be compared, or a parameter is not valid", body = ErrorBody),
     ),
 )]

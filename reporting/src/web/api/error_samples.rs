@@ -1,9 +1,9 @@
 //! Failed requests with what came back: the samples of errors.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use greylag_infra::protocol::MAX_SAMPLE_BODY_BYTES;
-use greylag_infra::{RunId, RunTime, WallTime};
+use greylag_infra::{RunTime, WallTime};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -12,8 +12,9 @@ use crate::results::calendar::rfc3339;
 use crate::store::ErrorSampleRow;
 use crate::web::error::WebError;
 use crate::web::query::{Query, optional_whole_number};
+use crate::web::requests::asked_part::AskedPart;
 use crate::web::requests::scope::ScopeQuery;
-use crate::web::state::{WebState, find_run};
+use crate::web::state::WebState;
 
 /// Samples in one answer when no number is asked for.
 const DEFAULT_SAMPLES: usize = 20;
@@ -115,22 +116,19 @@ impl ErrorSampleAnswer {
     params(("id" = String, Path, description = "Identifier of the run"), ErrorSamplesQuery, ScopeQuery),
     responses(
         (status = 200, description = "The samples", body = ErrorSamplesAnswer),
-        (status = 404, description = "There is no such run, endpoint or agent", body = ErrorBody),
+        (status = 404, description = "The run, endpoint or agent was not found", body = ErrorBody),
         (status = 422, description = "A parameter is not valid", body = ErrorBody),
     ),
 )]
 pub(in crate::web) async fn error_samples(
     State(state): State<WebState>,
-    Path(id): Path<RunId>,
+    AskedPart { run, scope }: AskedPart,
     Query(query): Query<ErrorSamplesQuery>,
-    Query(scope): Query<ScopeQuery>,
 ) -> Result<Json<ErrorSamplesAnswer>, WebError> {
-    let run = find_run(&state.coordinator, &id).await?;
     let store = state.coordinator.store();
-    let scope = scope.scope(store, &run).await?;
     let limit = query.limit.unwrap_or(DEFAULT_SAMPLES).min(MAX_SAMPLES);
     let error = query.error.filter(|error| !error.is_empty());
-    let (rows, of) = store.error_samples(&id, &scope, error, limit).await?;
+    let (rows, of) = store.error_samples(&run.id, &scope, error, limit).await?;
     let sample = |row| ErrorSampleAnswer::of(row, run.started_at);
     Ok(Json(ErrorSamplesAnswer {
         samples: rows.into_iter().map(sample).collect(),

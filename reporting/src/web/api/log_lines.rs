@@ -1,7 +1,7 @@
 //! A run's console log for programs and pages: followed, searched, and read page by page.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use greylag_infra::RunId;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -10,9 +10,10 @@ use crate::api_types::{ErrorBody, LogLines};
 use crate::store::{LogOrder, LogRange, Scope, Store, StoreError};
 use crate::web::error::WebError;
 use crate::web::query::{Query, optional_whole_number};
+use crate::web::requests::asked_part::AskedPart;
 use crate::web::requests::log_filter::{LogFilterError, LogFilterQuery};
 use crate::web::requests::scope::ScopeQuery;
-use crate::web::state::{WebState, find_run};
+use crate::web::state::WebState;
 
 /// Lines in one answer when no number is asked for.
 const DEFAULT_LINES: usize = 500;
@@ -79,20 +80,18 @@ impl LinesQuery {
     params(("id" = String, Path, description = "Identifier of the run"), LinesQuery, LogFilterQuery, ScopeQuery),
     responses(
         (status = 200, description = "The lines", body = LogLines),
-        (status = 404, description = "There is no such run, endpoint or agent", body = ErrorBody),
+        (status = 404, description = "The run, endpoint or agent was not found", body = ErrorBody),
         (status = 422, description = "A parameter is not valid", body = ErrorBody),
     ),
 )]
 pub(in crate::web) async fn log_lines(
     State(state): State<WebState>,
-    Path(id): Path<RunId>,
+    AskedPart { run, scope }: AskedPart,
     Query(query): Query<LinesQuery>,
     Query(filter): Query<LogFilterQuery>,
-    Query(scope): Query<ScopeQuery>,
 ) -> Result<Json<LogLines>, WebError> {
-    let run = find_run(&state.coordinator, &id).await?;
     let store = state.coordinator.store();
-    let filter = filter.filter(scope.scope(store, &run).await?)?;
+    let filter = filter.filter(scope)?;
     let found = match query.at()? {
         Some(second) => store.log_position_at(&run.id, second).await?,
         None => None,

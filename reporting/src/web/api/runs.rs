@@ -23,6 +23,7 @@ use crate::results::views::view_builder::{RUNS_ON_A_PAGE, RunsAsked, run_numbers
 use crate::store::{LogFilter, LogOrder, LogRange, Scope, Store};
 use crate::web::error::WebError;
 use crate::web::query::{Query, optional_whole_number, whole_number};
+use crate::web::requests::asked_part::AskedPart;
 use crate::web::requests::change_users::{ChangeRequest, change_users as change};
 use crate::web::requests::delete_run::delete_run as delete;
 use crate::web::requests::log_filter::LogFilterQuery;
@@ -213,11 +214,8 @@ pub(in crate::web) async fn change_users(
 )]
 pub(in crate::web) async fn run(
     State(state): State<WebState>,
-    Path(id): Path<RunId>,
-    Query(scope): Query<ScopeQuery>,
+    AskedPart { run, scope }: AskedPart,
 ) -> Result<Json<RunView>, WebError> {
-    let run = find_run(&state.coordinator, &id).await?;
-    let scope = scope.scope(state.coordinator.store(), &run).await?;
     let view = whole_run_view(&state.coordinator, &run, &scope).await?;
     Ok(Json(view))
 }
@@ -307,12 +305,9 @@ fn planned_s(run: &RunRecord) -> Option<u64> {
 )]
 pub(in crate::web) async fn tables(
     State(state): State<WebState>,
-    Path(id): Path<RunId>,
-    Query(scope): Query<ScopeQuery>,
+    AskedPart { run, scope }: AskedPart,
     headers: HeaderMap,
 ) -> Result<Response, WebError> {
-    let run = find_run(&state.coordinator, &id).await?;
-    let scope = scope.scope(state.coordinator.store(), &run).await?;
     let made = async {
         // Read again: this answer is kept for all who ask from now on, and the run may have ended meanwhile.
         let run = find_run(&state.coordinator, &run.id).await?;
@@ -321,7 +316,9 @@ pub(in crate::web) async fn tables(
     };
     let tables = if scope.is_whole() {
         let answers = &state.tables;
-        answers.get(id, &headers, &state.coordinator, made).await?
+        answers
+            .get(run.id.clone(), &headers, &state.coordinator, made)
+            .await?
     } else {
         made.await?
     };
@@ -347,13 +344,11 @@ async fn tables_text(state: &WebState, run: &RunRecord, scope: &Scope) -> Result
 )]
 pub(in crate::web) async fn log(
     State(state): State<WebState>,
-    Path(id): Path<RunId>,
+    AskedPart { run, scope }: AskedPart,
     Query(filter): Query<LogFilterQuery>,
-    Query(scope): Query<ScopeQuery>,
 ) -> Result<Response, WebError> {
-    let run = find_run(&state.coordinator, &id).await?;
     let store = state.coordinator.store().clone();
-    let filter = filter.filter(scope.scope(&store, &run).await?)?;
+    let filter = filter.filter(scope)?;
     let tables = tables_text(&state, &run, &filter.scope).await?;
     // Read and sent piece by piece: a log may be larger than memory should be, and the reader sets the
     // pace.
@@ -375,7 +370,7 @@ pub(in crate::web) async fn log(
     let file = format!(
         "attachment; filename=\"greylag-run-{}-{}.log\"",
         run.number,
-        letters_of(&id)
+        letters_of(&run.id)
     );
     if let Ok(file) = HeaderValue::try_from(file) {
         response

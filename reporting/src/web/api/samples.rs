@@ -1,9 +1,9 @@
 //! The requests behind the dots of the scatter plot, with all that is known of each.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use greylag_infra::protocol::SampleKind;
-use greylag_infra::{RunId, RunTime, WallTime};
+use greylag_infra::{RunTime, WallTime};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -13,8 +13,9 @@ use crate::results::views::run_view::DotChanges;
 use crate::store::SampleRow;
 use crate::web::error::WebError;
 use crate::web::query::{Query, optional_whole_number};
+use crate::web::requests::asked_part::AskedPart;
 use crate::web::requests::scope::ScopeQuery;
-use crate::web::state::{WebState, find_run};
+use crate::web::state::WebState;
 
 /// Requests in one answer when no number is asked for.
 const DEFAULT_SAMPLES: usize = 100;
@@ -116,31 +117,28 @@ impl SampleAnswer {
     params(("id" = String, Path, description = "Identifier of the run"), SamplesQuery, ScopeQuery),
     responses(
         (status = 200, description = "The requests", body = SamplesAnswer),
-        (status = 404, description = "There is no such run, endpoint or agent", body = ErrorBody),
+        (status = 404, description = "The run, endpoint or agent was not found", body = ErrorBody),
         (status = 422, description = "A parameter is not valid", body = ErrorBody),
     ),
 )]
 pub(in crate::web) async fn samples(
     State(state): State<WebState>,
-    Path(id): Path<RunId>,
+    AskedPart { run, scope }: AskedPart,
     Query(query): Query<SamplesQuery>,
-    Query(scope): Query<ScopeQuery>,
 ) -> Result<Json<SamplesAnswer>, WebError> {
-    let run = find_run(&state.coordinator, &id).await?;
     let limit = query.limit.unwrap_or(DEFAULT_SAMPLES).min(MAX_SAMPLES);
     let store = state.coordinator.store();
-    let scope = scope.scope(store, &run).await?;
     let (mut rows, shares) = match (query.at_ms, query.response_us) {
         (Some(at_ms), Some(response_us)) => {
             let shown = DotChanges::shown_response_us(response_us);
             let is_shown_as = move |us| DotChanges::shown_response_us(us) == shown;
             let rows = store
-                .samples_of_dot(&id, &scope, at_ms, is_shown_as)
+                .samples_of_dot(&run.id, &scope, at_ms, is_shown_as)
                 .await?;
             (rows, None)
         }
         (None, None) => {
-            let (rows, complete) = store.sample_details(&id, &scope, limit).await?;
+            let (rows, complete) = store.sample_details(&run.id, &scope, limit).await?;
             (rows, Some(complete))
         }
         _ => return Err(WebError::HalfADot),

@@ -1,7 +1,7 @@
 //! A run in one document, whose series may be longer than memory should be.
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -14,8 +14,9 @@ use crate::results::summary::{MAX_SUMMARY_POINTS, Summary};
 use crate::store::{Scope, Series, SeriesPart, Store};
 use crate::web::error::WebError;
 use crate::web::query::Query;
+use crate::web::requests::asked_part::AskedPart;
 use crate::web::requests::scope::ScopeQuery;
-use crate::web::state::{WebState, find_run};
+use crate::web::state::WebState;
 
 /// Points read from the store at a time.
 const POINTS_AT_A_TIME: u32 = 10_000;
@@ -61,17 +62,18 @@ impl SummaryQuery {
 )]
 pub(in crate::web) async fn summary(
     State(state): State<WebState>,
-    Path(id): Path<RunId>,
+    AskedPart { run, scope }: AskedPart,
     Query(query): Query<SummaryQuery>,
-    Query(scope): Query<ScopeQuery>,
 ) -> Result<Response, WebError> {
     const JSON: HeaderValue = HeaderValue::from_static("application/json");
-    let run = find_run(&state.coordinator, &id).await?;
     let store = state.coordinator.store();
-    let scope = scope.scope(store, &run).await?;
     let step_s = match query.step_s()? {
         Some(step_s) => step_s,
-        None => store.series_step(&id, &scope, MAX_SUMMARY_POINTS).await?,
+        None => {
+            store
+                .series_step(&run.id, &scope, MAX_SUMMARY_POINTS)
+                .await?
+        }
     };
     let without_points = Series {
         step_s,
@@ -79,7 +81,7 @@ pub(in crate::web) async fn summary(
     };
     let now = state.coordinator.now();
     let summary = Summary::read_with(store, &run, &scope, &without_points, now).await?;
-    let body = in_pieces(&summary, store.clone(), id, scope)?;
+    let body = in_pieces(&summary, store.clone(), run.id, scope)?;
     Ok(([(header::CONTENT_TYPE, JSON)], body).into_response())
 }
 

@@ -1,17 +1,16 @@
 //! A part of a run for its page.
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use greylag_infra::RunId;
 
 use crate::api_types::ErrorBody;
 use crate::web::error::WebError;
 use crate::web::live::run_feed::RunPart;
-use crate::web::query::Query;
+use crate::web::requests::asked_part::AskedPart;
 use crate::web::requests::scope::ScopeQuery;
-use crate::web::state::{WebState, find_run};
+use crate::web::state::WebState;
 
 /// What the page of a run shows of a part of it, with the growing parts: `{view, delta, over}` as in the first event of a
 /// stream, except that `view` is not in brackets. `over` means that nothing more follows.
@@ -22,21 +21,18 @@ use crate::web::state::{WebState, find_run};
     params(("id" = String, Path, description = "Identifier of the run"), ScopeQuery),
     responses(
         (status = 200, description = "The page's data", body = Object),
-        (status = 404, description = "There is no such run, endpoint or agent", body = ErrorBody),
+        (status = 404, description = "The run, endpoint or agent was not found", body = ErrorBody),
         (status = 422, description = "A parameter is not valid", body = ErrorBody),
     ),
 )]
 pub(in crate::web) async fn view(
     State(state): State<WebState>,
-    Path(id): Path<RunId>,
-    Query(scope): Query<ScopeQuery>,
+    AskedPart { run, scope }: AskedPart,
     headers: HeaderMap,
 ) -> Result<Response, WebError> {
-    let run = find_run(&state.coordinator, &id).await?;
-    let scope = scope.scope(state.coordinator.store(), &run).await?;
-    let asked = (id.clone(), scope.clone());
+    let asked = (run.id.clone(), scope.clone());
     let made = async {
-        let part = RunPart::read(&state.coordinator, &id, &scope).await?;
+        let part = RunPart::read(&state.coordinator, &run.id, &scope).await?;
         Ok::<_, WebError>(Bytes::from(part.to_json()?))
     };
     let answers = &state.views;

@@ -16,9 +16,8 @@ use crate::results::views::scope_view::ScopeView;
 use crate::web::access::identity::{Identity, Visitor};
 use crate::web::error::WebError;
 use crate::web::live::run_feed::RunPart;
-use crate::web::query::Query;
+use crate::web::requests::asked_part::AskedPart;
 use crate::web::requests::change_users::{ChangeForm, change_users};
-use crate::web::requests::scope::ScopeQuery;
 use crate::web::requests::start::start_again;
 use crate::web::requests::start_error::StartError;
 use crate::web::state::{WebState, find_run};
@@ -50,12 +49,9 @@ struct RunPage {
 pub(in crate::web) async fn run_page(
     State(state): State<WebState>,
     Extension(identity): Extension<Identity>,
-    Path(id): Path<RunId>,
-    Query(scope): Query<ScopeQuery>,
+    AskedPart { run, scope }: AskedPart,
 ) -> Result<Response, WebError> {
-    let run = find_run(&state.coordinator, &id).await?;
-    let scope = scope.scope(state.coordinator.store(), &run).await?;
-    let part = RunPart::read(&state.coordinator, &id, &scope).await?;
+    let part = RunPart::read(&state.coordinator, &run.id, &scope).await?;
     let initial_json = part.is_last.then(|| part.to_json()).transpose()?;
     let page = RunPage {
         page_title: format!(

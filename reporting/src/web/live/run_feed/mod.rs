@@ -58,7 +58,7 @@ impl RunFeed {
     /// What is new now.
     ///
     /// # Errors
-    /// There is no such run, or the store failed.
+    /// The run was not found, or the store failed.
     pub(in crate::web) async fn next(&mut self) -> Result<RunUpdate, WebError> {
         let store = self.coordinator.store();
         // The phase is read before the results, so that a run that is over has all of them in its last

@@ -28,7 +28,7 @@ impl RunPart {
     /// Reads a part of a run.
     ///
     /// # Errors
-    /// There is no such run, or the store failed.
+    /// The run was not found, or the store failed.
     pub(in crate::web) async fn read(
         coordinator: &Coordinator,
         id: &RunId,
