@@ -10,8 +10,8 @@ pub mod protocol;
 
 pub use base::{
     AgentId, AgentSecret, BuildInfo, DurationError, FileHash, FileHashError, MAX_ARRIVAL_RATE,
-    MAX_DURATION, MAX_STAGES, MAX_USERS, MAX_WORKERS, RunId, RunTime, StartTerms, WallClock,
-    WallTime, builds_of, describe_builds, duration_of_number, format_duration, micros,
+    MAX_DURATION, MAX_STAGES, MAX_USERS, MAX_WORKERS, OwnProcess, RunId, RunTime, StartTerms,
+    WallClock, WallTime, builds_of, describe_builds, duration_of_number, format_duration, micros,
     parse_duration, parse_whole_seconds,
 };
 #[cfg(feature = "schema")]

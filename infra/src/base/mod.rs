@@ -8,6 +8,7 @@ mod file_hash;
 mod ids;
 mod limits;
 mod nearest;
+mod own_process;
 mod text;
 mod times;
 mod wall_clock;
@@ -28,6 +29,7 @@ pub use limits::{
     MAX_STAGES, MAX_USERS, MAX_WORKERS, OTHER,
 };
 pub(crate) use nearest::nearest;
+pub use own_process::OwnProcess;
 pub use text::cut;
 pub use times::{RunTime, WallTime, micros};
 pub use wall_clock::WallClock;
