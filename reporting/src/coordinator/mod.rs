@@ -321,6 +321,11 @@ impl Coordinator {
         self.shared.saving.oldest()
     }
 
+    /// Bytes of agents' messages that are being received or wait to be saved.
+    pub(crate) fn received_bytes(&self) -> usize {
+        self.shared.receive_budget.taken_bytes()
+    }
+
     /// How many agent connections were refused or closed, by reason.
     pub fn connection_faults(&self) -> &ConnectionFaults {
         &self.shared.faults

@@ -121,6 +121,11 @@ impl ReceiveBudget {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Bytes of messages that are being received, or are whole and not done.
+    pub(super) fn taken_bytes(&self) -> usize {
+        self.lock().total
+    }
+
     /// Whether connections may have more than one message that waits.
     pub(super) fn has_room(&self) -> bool {
         self.lock().total < self.bytes / 2

@@ -17,6 +17,11 @@ pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// Longest message that a library's own error answer may bring, in bytes.
 const MAX_FOREIGN_MESSAGE_BYTES: usize = 1_000;
 
+/// Whether programs ask for this path, who are answered in JSON and are not led to the sign-in.
+pub(super) fn is_for_programs(path: &str) -> bool {
+    path.starts_with("/api/") || path == "/metrics"
+}
+
 /// Gives errors their form. Answers of the framework's own making (a body too large, a method not allowed)
 /// get it too.
 pub(super) async fn render_errors(
@@ -24,7 +29,7 @@ pub(super) async fn render_errors(
     request: Request,
     next: Next,
 ) -> Response {
-    let for_program = request.uri().path().starts_with("/api/");
+    let for_program = is_for_programs(request.uri().path());
     let mut response = next.run(request).await;
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) {

@@ -112,6 +112,7 @@ pub fn router(
         )
         .route("/api/v1/tokens/{id}", delete(api::revoke_token))
         .route("/api/v1/compare", get(api::compare))
+        .route("/metrics", get(api::metrics))
         .route("/api/v1/events", get(events::events))
         .route(
             "/api/v1/infrastructures",

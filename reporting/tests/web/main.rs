@@ -17,6 +17,7 @@ mod live;
 mod log_search;
 mod many_viewers;
 mod messages;
+mod metrics;
 mod notes;
 mod parts;
 mod probes;

@@ -54,7 +54,7 @@ const CHANGES: [(&str, &str, &str); 22] = [
 ];
 
 /// What can be read.
-const RESULTS: [&str; 22] = [
+const RESULTS: [&str; 23] = [
     "/",
     "/compare",
     "/runs/abcdefabcdef",
@@ -77,6 +77,7 @@ const RESULTS: [&str; 22] = [
     "/api/v1/runs/abcdefabcdef/csv/stats",
     "/api/v1/builds",
     "/api/v1/infrastructures",
+    "/metrics",
 ];
 
 async fn site_with_a_run() -> Site {

@@ -20,6 +20,7 @@ mod http_versions;
 mod image;
 mod kubernetes;
 mod lost_agents;
+mod metrics;
 mod presence;
 mod provisioning;
 mod proxies;

@@ -15,6 +15,7 @@ use super::places::Conduct;
 use crate::coordinator::ConnectionFault;
 use crate::tokens::Role;
 use crate::web::error::WebError;
+use crate::web::render_errors::is_for_programs;
 use crate::web::state::WebState;
 
 /// Before every handler: the request does not come from another site.
@@ -67,7 +68,7 @@ pub(in crate::web) async fn require_access(
 /// Programs are refused; people can sign in.
 fn ask_for_token(request: &Request) -> Response {
     let uri = request.uri();
-    if uri.path().starts_with("/api/") {
+    if is_for_programs(uri.path()) {
         return WebError::from(AccessDenied::Missing).into_response();
     }
     // What a form has posted is lost by the detour, so that one leads to the front page.

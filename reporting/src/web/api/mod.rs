@@ -9,6 +9,7 @@ mod error_samples;
 mod health;
 mod infrastructures;
 mod log_lines;
+mod metrics;
 mod notes;
 mod openapi;
 mod runs;
@@ -28,6 +29,7 @@ pub(super) use error_samples::error_samples;
 pub(super) use health::{alive, ready};
 pub(super) use infrastructures::{create_infrastructure, list_infrastructures};
 pub(super) use log_lines::log_lines;
+pub(super) use metrics::metrics;
 pub(super) use notes::{add_mark, change_notes, delete_mark, notes};
 pub(super) use openapi::openapi_document;
 pub(super) use runs::{

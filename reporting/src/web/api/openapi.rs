@@ -33,6 +33,7 @@ use crate::web::state::WebState;
         super::runs::start_run,
         super::runs::run,
         super::view::view,
+        super::metrics::metrics,
         super::runs::delete_run,
         super::runs::stop_run,
         super::runs::change_users,
@@ -314,7 +315,7 @@ mod tests {
         let mut of_router = BTreeSet::new();
         for route in routes.split(".route(").skip(1) {
             let path = route.split('"').nth(1).expect("the path comes first");
-            if !path.starts_with("/api/") && !["/healthz", "/readyz"].contains(&path) {
+            if !path.starts_with("/api/") && !["/healthz", "/readyz", "/metrics"].contains(&path) {
                 continue;
             }
             let handlers = &route[..route.find(';').unwrap_or(route.len())];

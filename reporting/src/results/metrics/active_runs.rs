@@ -1,0 +1,177 @@
+//! The counts of runs that are active, in a bounded number of series.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use greylag_infra::RunRecord;
+use greylag_infra::protocol::{Endpoint, OTHER};
+
+use crate::coordinator::Coordinator;
+use crate::measure::interval::Interval;
+use crate::plain_text::plain_text;
+use crate::store::{RunFilter, RunTotals, Scope, StoreError};
+
+/// Runs whose counts are shown, at most.
+pub(super) const MAX_RUNS: usize = 10;
+/// Endpoints of a run that have series of their own, at most: those that were requested first, so that later ones change nothing.
+pub(super) const MAX_ENDPOINTS_OF_RUN: usize = 200;
+/// Bytes of their methods and names, at most. Each stands in some twenty lines.
+const MAX_NAME_BYTES_OF_RUN: usize = 16 * 1024;
+/// How long a run is still shown after its end, so that its last counts are scraped.
+pub(super) const SHOWN_AFTER_END: Duration = Duration::from_secs(5 * 60);
+/// Newest runs among which those are looked for that ended lately.
+const MAX_RUNS_READ: usize = 50;
+
+/// Upper limits of the buckets of response times, in µs; one without limit comes last.
+pub(super) const BUCKETS_US: [u64; 16] = [
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 75_000, 100_000, 250_000, 500_000, 750_000,
+    1_000_000, 2_500_000, 5_000_000, 10_000_000, 60_000_000,
+];
+
+/// A run and what it has counted so far.
+#[derive(Debug)]
+pub(super) struct ActiveRun {
+    pub(super) id: String,
+    pub(super) test: String,
+    pub(super) number: u64,
+    pub(super) elapsed_s: f64,
+    pub(super) users: u64,
+    /// By method and name.
+    pub(super) endpoints: BTreeMap<(String, String), EndpointCounts>,
+}
+
+/// What was counted of an endpoint, or of several.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct EndpointCounts {
+    pub(super) requests: u64,
+    pub(super) failures: u64,
+    pub(super) response_s: f64,
+    /// Requests by bucket, each without those of the buckets before.
+    pub(super) buckets: [u64; BUCKETS_US.len() + 1],
+}
+
+impl EndpointCounts {
+    fn add(&mut self, interval: &Interval) {
+        let sums = interval.sums();
+        self.requests = self.requests.saturating_add(sums.requests());
+        self.failures = self.failures.saturating_add(sums.failures);
+        self.response_s += sums.response.sum_us as f64 / 1e6;
+        for (value_us, count) in interval.distribution() {
+            let bucket = BUCKETS_US.partition_point(|limit| *limit < value_us);
+            self.buckets[bucket] = self.buckets[bucket].saturating_add(count);
+        }
+    }
+}
+
+/// The unfinished runs that have begun, and those that ended lately, as far as there is room.
+pub(super) async fn read(
+    coordinator: &Coordinator,
+    unfinished: Vec<RunRecord>,
+) -> Result<Vec<ActiveRun>, StoreError> {
+    let (store, now) = (coordinator.store(), coordinator.now());
+    let newest = RunFilter {
+        limit: Some(MAX_RUNS_READ),
+        ..RunFilter::default()
+    };
+    let begun = unfinished
+        .into_iter()
+        .filter(|run| run.started_at.is_some());
+    let ended = store.runs(newest).await?.into_iter().filter(|run| {
+        run.started_at.is_some() && run.ended_at.is_some_and(|end| now - end <= SHOWN_AFTER_END)
+    });
+    let mut active = Vec::new();
+    for run in begun.chain(ended).take(MAX_RUNS) {
+        let totals = store.totals(&run.id, &Scope::default()).await?;
+        let users = match run.phase.is_over() {
+            true => 0,
+            false => store.users_active(&run.id).await?,
+        };
+        active.push(ActiveRun {
+            id: run.id.to_string(),
+            test: plain_text(&run.test.name),
+            number: run.number,
+            elapsed_s: run.elapsed_s(now),
+            users,
+            endpoints: counts(&totals, &store.endpoints(&run.id).await?),
+        });
+    }
+    Ok(active)
+}
+
+/// The counts of the first endpoints, and those of all others together. `first` are the endpoints in the order in which they came.
+fn counts(totals: &RunTotals, first: &[Endpoint]) -> BTreeMap<(String, String), EndpointCounts> {
+    let mut bytes = 0;
+    let named: Vec<&Endpoint> = first
+        .iter()
+        .take(MAX_ENDPOINTS_OF_RUN)
+        .take_while(|endpoint| {
+            bytes += endpoint.method.len() + endpoint.name.len();
+            bytes <= MAX_NAME_BYTES_OF_RUN
+        })
+        .collect();
+    let mut counts: BTreeMap<(String, String), EndpointCounts> = BTreeMap::new();
+    for (endpoint, interval) in totals.requested() {
+        let key = match named.contains(&endpoint) {
+            // Two that read alike are one here.
+            true => (plain_text(&endpoint.method), plain_text(&endpoint.name)),
+            false => (String::new(), OTHER.to_owned()),
+        };
+        counts.entry(key).or_default().add(interval);
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(name: &str) -> Endpoint {
+        Endpoint {
+            method: "GET".to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    fn totals(endpoints: &[Endpoint]) -> RunTotals {
+        let mut interval = Interval::default();
+        interval.record(Duration::from_micros(900), None, 10, None);
+        interval.record(Duration::from_micros(2_500), None, 10, Some("boom"));
+        interval.record(Duration::from_secs(3_000), None, 10, None);
+        let endpoints = endpoints.iter().cloned();
+        RunTotals {
+            endpoints: endpoints
+                .map(|endpoint| (endpoint, interval.clone()))
+                .collect(),
+            ..RunTotals::default()
+        }
+    }
+
+    #[test]
+    fn requests_are_in_the_bucket_of_their_response_time() {
+        let first = [endpoint("/a")];
+        let counts = counts(&totals(&first), &first);
+        let of_a = &counts[&("GET".to_owned(), "/a".to_owned())];
+        assert_eq!((of_a.requests, of_a.failures), (3, 1));
+        assert!((of_a.response_s - 3_000.003_4).abs() < 1e-9);
+        let mut buckets = [0; BUCKETS_US.len() + 1];
+        (buckets[0], buckets[1], buckets[16]) = (1, 1, 1);
+        assert_eq!(of_a.buckets, buckets);
+    }
+
+    #[test]
+    fn the_first_endpoints_have_series_and_the_others_share_one() {
+        let mut first: Vec<Endpoint> = (0..500)
+            .map(|number| endpoint(&format!("/{number}")))
+            .collect();
+        let all = counts(&totals(&first), &first);
+        assert_eq!(all.len(), MAX_ENDPOINTS_OF_RUN + 1);
+        assert_eq!(all[&("GET".to_owned(), "/199".to_owned())].requests, 3);
+        assert_eq!(all[&(String::new(), OTHER.to_owned())].requests, 900);
+        let sum: u64 = all.values().map(|counts| counts.requests).sum();
+        assert_eq!(sum, 1_500);
+
+        first[0].name = "x".repeat(MAX_NAME_BYTES_OF_RUN);
+        let all = counts(&totals(&first), &first);
+        assert_eq!(all.len(), 1, "names beyond the limit in bytes");
+    }
+}

@@ -1,0 +1,192 @@
+//! The metrics as the real Prometheus reads them.
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+use greylag_tests::{Api, Cluster, Nginx, Process, clean_command, find_program, free_port, wait};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{RUN_TIMEOUT, SOON, declared, greylag, request, test};
+
+/// A Prometheus that scrapes a coordinator each second.
+struct Prometheus {
+    _process: Process,
+    _directory: TempDir,
+    api: Api,
+}
+
+impl Prometheus {
+    async fn of(coordinator: &Api) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let target = coordinator.url().trim_start_matches("http://");
+        let config = directory.path().join("prometheus.yml");
+        let scrape = format!(
+            "global: {{scrape_interval: 1s}}\nscrape_configs: [{{job_name: greylag, static_configs: [{{targets: ['{target}']}}]}}]\n"
+        );
+        fs::write(&config, scrape).expect("the directory is ours");
+        let program = find_program(&["prometheus"]).expect("tests/install installs prometheus");
+        let listen = format!("127.0.0.1:{}", free_port());
+        let process = Process::start(
+            "prometheus",
+            clean_command(program)
+                .arg(format!("--config.file={}", config.display()))
+                .arg(format!(
+                    "--storage.tsdb.path={}",
+                    directory.path().join("data").display()
+                ))
+                .arg(format!("--web.listen-address={listen}")),
+        );
+        Self {
+            _process: process,
+            _directory: directory,
+            api: Api::new(format!("http://{listen}")),
+        }
+    }
+
+    /// The value of a query that has one; an error says what there is.
+    async fn value(&self, query: &str) -> Result<f64, String> {
+        let address = format!("{}/api/v1/query", self.api.url());
+        let answer = reqwest::Client::new()
+            .get(address)
+            .query(&[("query", query)])
+            .send();
+        let answer = answer.await.map_err(|error| error.to_string())?;
+        let answer: Value = answer.json().await.map_err(|error| error.to_string())?;
+        let value = &answer["data"]["result"][0]["value"][1];
+        let number = value.as_str().and_then(|value| value.parse().ok());
+        number.ok_or_else(|| answer.to_string())
+    }
+
+    async fn wait_for(&self, query: &str, condition: impl Fn(f64) -> bool) -> f64 {
+        wait::until(query, RUN_TIMEOUT, async || {
+            let value = self.value(query).await?;
+            if condition(value) {
+                Ok(value)
+            } else {
+                Err(value.to_string())
+            }
+        })
+        .await
+    }
+}
+
+/// What `promtool` says of metrics; nothing where they are as they should be.
+fn check_metrics(text: &str) -> String {
+    let program = find_program(&["promtool"]).expect("it comes with prometheus");
+    let mut promtool = clean_command(program)
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool starts");
+    let mut input = promtool.stdin.take().expect("it is piped");
+    input
+        .write_all(text.as_bytes())
+        .expect("promtool reads everything");
+    drop(input);
+    let output = promtool.wait_with_output().expect("promtool ends");
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+/// What the panels of the Grafana dashboard ask for.
+fn dashboard_queries() -> Vec<String> {
+    let dashboard = include_str!("../../../infra/deploy/grafana/greylag.json");
+    let dashboard: Value = serde_json::from_str(dashboard).expect("the dashboard is JSON");
+    let panels = dashboard["panels"].as_array().expect("a list of panels");
+    let targets = panels.iter().map(|panel| panel["targets"].as_array());
+    let queries: Vec<String> = targets
+        .flat_map(|targets| targets.expect("each panel asks for something"))
+        .map(|target| target["expr"].as_str().expect("a query").to_owned())
+        .collect();
+    assert!(queries.len() > 10, "{queries:?}");
+    queries
+}
+
+#[tokio::test]
+async fn prometheus_reads_what_the_page_shows() {
+    let nginx = Nginx::start().await;
+    let mut cluster = Cluster::start(&greylag())
+        .await
+        .with_agents("lab", &["east", "west"])
+        .await;
+    let prometheus = Prometheus::of(cluster.api()).await;
+    let requests = [request("GET", "/", 3), request("GET", "/missing", 1)];
+    let changes = json!({
+        "name": "metrics", "duration": 12, "declared": declared(&requests, (0.02, 0.1)),
+    });
+    let id = cluster
+        .api()
+        .start(&test(&nginx.url(), "lab", changes))
+        .await;
+    let of_run = format!("{{run=\"{id}\"}}");
+    let all = format!("sum(greylag_requests_total{of_run})");
+    prometheus.wait_for(&all, |requests| requests > 100.0).await;
+    prometheus
+        .wait_for(&format!("greylag_users{of_run}"), |users| users == 20.0)
+        .await;
+    cluster.kill_coordinator().await;
+    cluster.restart_coordinator().await;
+    cluster
+        .api()
+        .wait_for_status(&id, "Finished", RUN_TIMEOUT)
+        .await;
+
+    let summary = cluster.api().summary(&id).await;
+    let total = summary.totals.requests as f64;
+    prometheus
+        .wait_for(&all, |requests| requests >= total)
+        .await;
+    assert_eq!(prometheus.value(&all).await, Ok(total));
+    let failures = format!("sum(greylag_failures_total{of_run})");
+    assert_eq!(
+        prometheus.value(&failures).await,
+        Ok(summary.totals.failures as f64)
+    );
+    // A counter that goes down counts as reset.
+    let resets = format!("sum(resets(greylag_requests_total{of_run}[5m]))");
+    assert_eq!(prometheus.value(&resets).await, Ok(0.0));
+    let p95 = format!(
+        "histogram_quantile(0.95, sum by (le) (greylag_response_time_seconds_bucket{of_run}))"
+    );
+    let p95 = prometheus.value(&p95).await.expect("there are requests");
+    let bucket = |seconds: f64| {
+        let limits = [
+            0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0,
+            10.0, 60.0,
+        ];
+        limits.partition_point(|limit: &f64| *limit < seconds)
+    };
+    let shown = summary.totals.p95_ms / 1e3;
+    assert_eq!(
+        bucket(p95),
+        bucket(shown),
+        "{p95} s where the page shows {shown} s"
+    );
+
+    for query in dashboard_queries() {
+        let query = query
+            .replace("$__rate_interval", "1m")
+            .replace("$run", &id)
+            .replace("$job", ".*");
+        let value = prometheus.value(&query).await;
+        assert!(value.is_ok(), "{query}: {value:?}");
+    }
+
+    let text = cluster.api().get("/metrics").await.body;
+    assert_eq!(check_metrics(&text), "", "{text}");
+    assert_ne!(check_metrics("a b c\n"), "");
+    wait::until("the agents in the metrics", SOON, async || {
+        let agents = prometheus
+            .value("greylag_agents{infrastructure=\"lab\",state=\"connected\"}")
+            .await?;
+        if agents == 2.0 {
+            Ok(())
+        } else {
+            Err(agents.to_string())
+        }
+    })
+    .await;
+}
