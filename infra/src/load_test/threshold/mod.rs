@@ -34,7 +34,7 @@ pub use result::{TestVerdict, ThresholdResult, ThresholdState};
 pub const MAX_THRESHOLDS: usize = 50;
 /// Longest text of a threshold, in bytes: a name of the greatest length, each of whose bytes is escaped, and the rest.
 pub const MAX_THRESHOLD_BYTES: usize = 2 * MAX_NAME_BYTES + 256;
-/// Longest time of `within`, in seconds: as much of a run is kept in memory per threshold.
+/// Longest time of `within`, in seconds.
 pub const MAX_WITHIN_S: u32 = 3_600;
 /// Longest time of `abort after`, in seconds.
 pub const MAX_ABORT_AFTER_S: u32 = 3_600;

@@ -7,7 +7,6 @@ pub(in crate::web) mod compare;
 pub(in crate::web) mod delete_run;
 pub(in crate::web) mod invalid_change;
 pub(in crate::web) mod log_filter;
-
 pub(in crate::web) mod scope;
 pub(in crate::web) mod scope_error;
 pub(in crate::web) mod start;
