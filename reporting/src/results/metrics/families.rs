@@ -19,7 +19,7 @@ use super::text::MetricsText;
 pub(super) struct Families(pub(super) Metrics);
 
 impl Families {
-    pub(super) fn to_text(self) -> MetricsText {
+    pub(super) fn into_text(self) -> MetricsText {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(self));
         MetricsText::of(&registry)

@@ -66,5 +66,5 @@ pub(crate) async fn metrics_of(coordinator: &Coordinator) -> Result<MetricsText,
         started_at_s: coordinator.started_at().as_micros() as f64 / 1e6,
         active: active_runs::read(coordinator, unfinished).await?,
     };
-    Ok(Families(metrics).to_text())
+    Ok(Families(metrics).into_text())
 }
