@@ -449,7 +449,7 @@ fn any_event() -> impl Strategy<Value = RunEvent> {
             agent_id: agent.into(), holds_run,
         }),
         1 => Just(RunEvent::StopAsked),
-        1 => Just(breached()),
+        1 => Just(thresholds::breached()),
         2 => (0u64..50, 0u64..20_000_000).prop_map(|(users, over_us)| change(users, over_us)),
         1 => (0u64..9, 0u64..200).prop_map(|(users, ends_at_s)| shaped("a", shape(users, ends_at_s))),
         3 => Just(RunEvent::Tick),

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn breached() -> RunEvent {
+pub(super) fn breached() -> RunEvent {
     RunEvent::ThresholdBreached {
         threshold: "p95 < 1s abort after 15s".into(),
         since_s: 41,
