@@ -197,21 +197,22 @@ async fn samples_of_several_agents_are_limited_together_and_told_apart() {
 
 #[tokio::test]
 async fn a_run_has_no_more_samples_than_its_limit_and_an_answer_no_more_than_a_page() {
-    const ERRORS: u32 = 200;
+    // Together with the repeated ones of the first part they are more than are kept.
+    const ERRORS: [u32; 2] = [200, 800];
     let site = Site::start(None).await;
     let results = |_| {
-        let parts = 1..=2_u32;
-        let part = |part: u32| Snapshot {
+        let parts = ERRORS.into_iter().zip(1..);
+        let part = |(errors, part): (u32, u32)| Snapshot {
             run_id: RUN.into(),
             seq: part.into(),
             endpoints: vec![Endpoint {
                 method: "GET".into(),
                 name: "/cart".into(),
             }],
-            sample_errors: (0..ERRORS).map(|at| format!("error {part}-{at}")).collect(),
-            error_samples: (0..2 * ERRORS)
+            sample_errors: (0..errors).map(|at| format!("error {part}-{at}")).collect(),
+            error_samples: (0..errors.max(2 * ERRORS[0]))
                 .map(|at| ErrorSampleData {
-                    error: at % ERRORS,
+                    error: at % errors,
                     ..ErrorSampleData::default()
                 })
                 .collect(),

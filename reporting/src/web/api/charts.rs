@@ -152,10 +152,10 @@ fn shown(text: &str) -> String {
 pub(in crate::web) async fn chart(
     State(state): State<WebState>,
     Path((_, name)): Path<(RunId, String)>,
-    AskedPart { run, scope }: AskedPart,
     OriginalUri(uri): OriginalUri,
     Query(query): Query<ChartQuery>,
     Query(times): Query<TimesQuery>,
+    AskedPart { run, scope }: AskedPart,
 ) -> Result<Response, WebError> {
     let known = CHARTS.into_iter().find(|(known, _)| *known == name);
     let (_, chart) = known.ok_or(ChartError::NoSuchChart)?;
@@ -188,9 +188,9 @@ pub(in crate::web) async fn chart(
 )]
 pub(in crate::web) async fn distribution(
     State(state): State<WebState>,
-    AskedPart { run, scope }: AskedPart,
     OriginalUri(uri): OriginalUri,
     Query(times): Query<TimesQuery>,
+    AskedPart { run, scope }: AskedPart,
 ) -> Result<Response, WebError> {
     let measure = times.measure()?;
     let store = state.coordinator.store();

@@ -122,8 +122,8 @@ impl ErrorSampleAnswer {
 )]
 pub(in crate::web) async fn error_samples(
     State(state): State<WebState>,
-    AskedPart { run, scope }: AskedPart,
     Query(query): Query<ErrorSamplesQuery>,
+    AskedPart { run, scope }: AskedPart,
 ) -> Result<Json<ErrorSamplesAnswer>, WebError> {
     let store = state.coordinator.store();
     let limit = query.limit.unwrap_or(DEFAULT_SAMPLES).min(MAX_SAMPLES);

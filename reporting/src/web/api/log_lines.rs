@@ -86,9 +86,9 @@ impl LinesQuery {
 )]
 pub(in crate::web) async fn log_lines(
     State(state): State<WebState>,
-    AskedPart { run, scope }: AskedPart,
     Query(query): Query<LinesQuery>,
     Query(filter): Query<LogFilterQuery>,
+    AskedPart { run, scope }: AskedPart,
 ) -> Result<Json<LogLines>, WebError> {
     let store = state.coordinator.store();
     let filter = filter.filter(scope)?;

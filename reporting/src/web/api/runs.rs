@@ -305,8 +305,8 @@ fn planned_s(run: &RunRecord) -> Option<u64> {
 )]
 pub(in crate::web) async fn tables(
     State(state): State<WebState>,
-    AskedPart { run, scope }: AskedPart,
     headers: HeaderMap,
+    AskedPart { run, scope }: AskedPart,
 ) -> Result<Response, WebError> {
     let made = async {
         // Read again: this answer is kept for all who ask from now on, and the run may have ended meanwhile.
@@ -344,8 +344,8 @@ async fn tables_text(state: &WebState, run: &RunRecord, scope: &Scope) -> Result
 )]
 pub(in crate::web) async fn log(
     State(state): State<WebState>,
-    AskedPart { run, scope }: AskedPart,
     Query(filter): Query<LogFilterQuery>,
+    AskedPart { run, scope }: AskedPart,
 ) -> Result<Response, WebError> {
     let store = state.coordinator.store().clone();
     let filter = filter.filter(scope)?;

@@ -123,8 +123,8 @@ impl SampleAnswer {
 )]
 pub(in crate::web) async fn samples(
     State(state): State<WebState>,
-    AskedPart { run, scope }: AskedPart,
     Query(query): Query<SamplesQuery>,
+    AskedPart { run, scope }: AskedPart,
 ) -> Result<Json<SamplesAnswer>, WebError> {
     let limit = query.limit.unwrap_or(DEFAULT_SAMPLES).min(MAX_SAMPLES);
     let store = state.coordinator.store();

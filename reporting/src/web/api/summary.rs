@@ -62,8 +62,8 @@ impl SummaryQuery {
 )]
 pub(in crate::web) async fn summary(
     State(state): State<WebState>,
-    AskedPart { run, scope }: AskedPart,
     Query(query): Query<SummaryQuery>,
+    AskedPart { run, scope }: AskedPart,
 ) -> Result<Response, WebError> {
     const JSON: HeaderValue = HeaderValue::from_static("application/json");
     let store = state.coordinator.store();

@@ -27,8 +27,8 @@ use crate::web::state::WebState;
 )]
 pub(in crate::web) async fn view(
     State(state): State<WebState>,
-    AskedPart { run, scope }: AskedPart,
     headers: HeaderMap,
+    AskedPart { run, scope }: AskedPart,
 ) -> Result<Response, WebError> {
     let asked = (run.id.clone(), scope.clone());
     let made = async {
