@@ -18,6 +18,7 @@ pub struct Summary {
     pub totals: Totals,
     pub endpoints: Vec<Endpoint>,
     pub errors: Vec<ErrorCount>,
+    #[serde(default)]
     pub thresholds: Vec<ThresholdResult>,
     /// `passed` or `failed`.
     pub verdict: Option<String>,

@@ -73,6 +73,9 @@ pub struct LoadTest {
     /// Whether no samples of errors are kept.
     #[serde(default)]
     pub no_error_samples: bool,
+    /// The program that the run is of, where it was shipped to the agents; none runs what is compiled into them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Box<ShippedBuild>>,
     /// Conditions on what the run measures, which its verdict is made of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<Threshold>,
@@ -80,9 +83,6 @@ pub struct LoadTest {
     /// test.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub baseline: String,
-    /// The program that the run is of, where it was shipped to the agents; none runs what is compiled into them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub build: Option<Box<ShippedBuild>>,
 }
 
 /// A part of a load profile: a ramp, then a plateau. It says users or an arrival rate, and all stages of a test

@@ -218,6 +218,9 @@ impl<W: WorkerHandle> AgentRun<W> {
         };
         // Going on without workers is the agent's part; what is left out here every build of a worker understands.
         let mut test = LoadTest::clone(&prepare.test);
+        // Workers judge nothing, and their frames have no names: what follows a field that is left out would be taken for it.
+        test.thresholds.clear();
+        test.baseline.clear();
         test.fleet.on_lost_agent = OnLostAgent::default();
         let count = prepare.workers.len();
         self.note(
