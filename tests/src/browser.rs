@@ -185,7 +185,7 @@ impl Browser {
     /// Where a share of an element's width is, half its height down, after it was scrolled into view.
     ///
     /// # Panics
-    /// There is no such element.
+    /// The element was not found.
     pub async fn place(&self, css: &str, share: f64) -> (f64, f64) {
         let script = "const element = document.querySelector(arguments[0]);
             element.scrollIntoView({ block: 'center' });
@@ -199,7 +199,7 @@ impl Browser {
     /// Drags the mouse from a share of an element's width to another.
     ///
     /// # Panics
-    /// There is no such element.
+    /// The element was not found.
     pub async fn drag(&self, css: &str, from: f64, to: f64) {
         let (start, y) = self.place(css, from).await;
         let (end, _) = self.place(css, to).await;

@@ -8,8 +8,8 @@ mod socket;
 use bytes::Bytes;
 use greylag_infra::protocol::{Endpoint, ErrorSampleData, IntervalData, SampleData, UserChange};
 use greylag_infra::{
-    GeneratorNotice, LoadProfile, LoadTest, ProcessHealth, RunTime, SetUpData, WallTime,
-    WorkerFailure,
+    GeneratorNotice, LoadProfile, LoadTest, OnLostAgent, ProcessHealth, RunTime, SetUpData,
+    WallTime, WorkerFailure,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -127,6 +127,16 @@ impl Report {
     }
 }
 
+/// The test as workers get it: without what is the agent's or the coordinator's part, so that every build of a worker
+/// understands it. Frames have no names of fields, and a field that is left out of them would take the next one's place.
+pub(crate) fn for_workers(test: &LoadTest) -> LoadTest {
+    let mut test = test.clone();
+    test.fleet.on_lost_agent = OnLostAgent::default();
+    test.thresholds.clear();
+    test.baseline.clear();
+    test
+}
+
 /// Splits the stream of bytes into frames.
 pub(crate) fn codec() -> LengthDelimitedCodec {
     LengthDelimitedCodec::builder()
@@ -202,6 +212,55 @@ mod tests {
 
     use super::*;
 
+    fn build() -> Box<ShippedBuild> {
+        Box::new(ShippedBuild {
+            sha256: "a".repeat(64).parse().unwrap(),
+            size: 1,
+            version: "v".into(),
+            platform: "p".into(),
+            worker_protocol: 1,
+            uploaded_by: "u".into(),
+            uploaded_at: WallTime::default(),
+            commit: None,
+            scenario: ShippedScenario::default(),
+            data: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn a_worker_reads_the_test_that_it_was_sent() {
+        let plain = LoadTest {
+            name: "t".into(),
+            labels: vec!["l".into()],
+            ..LoadTest::default()
+        };
+        let judged = LoadTest {
+            thresholds: vec!["p95 < 1s".parse().unwrap()],
+            baseline: "pinned".into(),
+            ..plain.clone()
+        };
+        let shipped = |test: &LoadTest| LoadTest {
+            build: Some(build()),
+            ..test.clone()
+        };
+        for (test, expected) in [
+            (plain.clone(), plain.clone()),
+            (shipped(&plain), shipped(&plain)),
+            (judged.clone(), plain.clone()),
+            (shipped(&judged), shipped(&plain)),
+        ] {
+            let message = ToWorker::Prepare {
+                test: Box::new(for_workers(&test)),
+                worker: 1,
+                evaluates_shape: true,
+            };
+            let ToWorker::Prepare { test, worker, .. } = decode(&encode(&message)).unwrap() else {
+                panic!("another message");
+            };
+            assert_eq!((*test, worker), (expected, 1));
+        }
+    }
+
     /// A worker of another build must understand every frame. When this fails, a frame has changed: raise [`WORKER_PROTOCOL`], and
     /// write the new digits here.
     #[test]
@@ -235,18 +294,7 @@ mod tests {
             }),
             stages: vec![Stage::default()],
             options: [("o".into(), "v".into())].into(),
-            build: Some(Box::new(ShippedBuild {
-                sha256: "a".repeat(64).parse().unwrap(),
-                size: 1,
-                version: "v".into(),
-                platform: "p".into(),
-                worker_protocol: 1,
-                uploaded_by: "u".into(),
-                uploaded_at: WallTime::default(),
-                commit: None,
-                scenario: ShippedScenario::default(),
-                data: Vec::new(),
-            })),
+            build: Some(build()),
             ..LoadTest::default()
         };
         let sample = SampleData {

@@ -32,13 +32,12 @@ use std::time::{Duration, Instant};
 
 use greylag_infra::protocol::{LogLine, MAX_LOG_LINE_BYTES, Prepare, cut};
 use greylag_infra::{
-    FailureReason, LoadProfile, LoadTest, LostWorker, OnLostAgent, RunId, RunTime, SetUpData,
-    WallTime, WorkerFailure,
+    FailureReason, LoadProfile, LostWorker, RunId, RunTime, SetUpData, WallTime, WorkerFailure,
 };
 use greylag_scenarios::WORKER_GRACE;
 
 use super::outbox::Outbox;
-use crate::worker_protocol::ToWorker;
+use crate::worker_protocol::{ToWorker, for_workers};
 pub(crate) use local_ports::local_ports;
 use worker::Worker;
 pub(crate) use worker::WorkerHandle;
@@ -216,12 +215,7 @@ impl<W: WorkerHandle> AgentRun<W> {
         self.phase = Phase::Preparing {
             until: now.instant + self.prepare_timeout,
         };
-        // Going on without workers is the agent's part; what is left out here every build of a worker understands.
-        let mut test = LoadTest::clone(&prepare.test);
-        // Workers judge nothing, and their frames have no names: what follows a field that is left out would be taken for it.
-        test.thresholds.clear();
-        test.baseline.clear();
-        test.fleet.on_lost_agent = OnLostAgent::default();
+        let test = for_workers(&prepare.test);
         let count = prepare.workers.len();
         self.note(
             now,

@@ -127,7 +127,7 @@ impl Amount {
         fixed(text.strip_suffix("pp")?.trim_end(), PERCENT_DECIMALS)
     }
 
-    /// Whether a percentage is no more than a change may be.
+    /// Whether a percentage is within the limits of a change.
     pub(super) fn is_possible_change(self) -> bool {
         self.0 <= MAX_PERCENT * PERCENT_STEPS
     }

@@ -192,7 +192,7 @@ impl Interval {
         self.percentiles_of(Measure::Response, ascending)
     }
 
-    /// The same of any times. None of what is no time, and when no request has one.
+    /// The same of any times. None for a measure that is not a time, and when no request has one.
     pub(crate) fn percentiles_of<const N: usize>(
         &self,
         measure: Measure,
@@ -220,7 +220,7 @@ impl Interval {
         self.percentile_of(Measure::Intended, q)
     }
 
-    /// As [`Self::percentile_us`], of any times. None of what is no time, and when no request has one.
+    /// As [`Self::percentile_us`], of any times. None for a measure that is not a time, and when no request has one.
     pub fn percentile_of(&self, measure: Measure, q: f64) -> Option<u64> {
         self.percentiles_of(measure, [q])
             .map(|[percentile]| percentile)
