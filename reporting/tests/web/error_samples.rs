@@ -166,7 +166,7 @@ async fn two_agents(site: &Site, results: impl Fn(u32) -> Vec<Snapshot>) {
 }
 
 #[tokio::test]
-async fn samples_of_several_agents_are_limited_together_and_told_apart() {
+async fn samples_of_several_agents_are_limited_together_and_kept_apart() {
     let site = Site::start(None).await;
     let results = |worker| {
         let mut results = snapshot(RUN, "/cart", "500");
