@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use greylag_infra::{BuildInfo, FileHash, RunId, TestDraft};
 use greylag_reporting::{
-    BuildAnnounced, BuildAnnouncement, BuildList, Comparison, ErrorBody, LogLines,
-    NEXT_SECOND_HEADER, NewToken, Progress, RunStarted, Summary, Token, TokenCreated, TokenList,
+    BuildAnnounced, BuildAnnouncement, BuildList, Comparison, ErrorBody, LogLines, NewToken,
+    Progress, RunStarted, Summary, Token, TokenCreated, TokenList,
 };
 use reqwest::header::CONTENT_ENCODING;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -15,6 +15,7 @@ use serde_json::json;
 use url::Url;
 
 use crate::agent::{AgentConfigError, has_credentials};
+use crate::cli::download::Download;
 use crate::cli::failure::Failure;
 use crate::cli::options::trusting;
 use crate::cli::run_list::RunListPart;
@@ -58,25 +59,6 @@ impl ApiError {
             // Such as a proxy whose coordinator is being restarted.
             Self::Strange { .. } => true,
         }
-    }
-}
-
-/// A CSV history as it comes.
-pub(crate) struct CsvHistory {
-    url: String,
-    response: Response,
-    /// The second to ask for next, where only a part was asked for.
-    pub(crate) next: Option<u32>,
-}
-
-impl CsvHistory {
-    /// The next bytes; none at the end.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<bytes::Bytes>, ApiError> {
-        let chunk = self.response.chunk().await;
-        chunk.map_err(|error| ApiError::Unreachable {
-            url: self.url.clone(),
-            cause: innermost(&error),
-        })
     }
 }
 
@@ -482,18 +464,21 @@ impl ApiClient {
         id: &RunId,
         full: bool,
         from: Option<u32>,
-    ) -> Result<CsvHistory, ApiError> {
+    ) -> Result<Download, ApiError> {
         let full = if full { "full=1" } else { "" };
         let from = from.map_or_else(String::new, |from| format!("&from={from}"));
         let path = format!("/api/v1/runs/{id}/csv/stats_history?{full}{from}");
-        let response = self.send(self.request(Method::GET, &path)).await?;
-        let next = response.headers().get(NEXT_SECOND_HEADER);
-        let next = next.and_then(|next| next.to_str().ok()?.parse().ok());
-        Ok(CsvHistory {
-            url: self.base.to_string(),
-            response,
-            next,
-        })
+        self.read(&path).await
+    }
+
+    /// An answer below the address of a run, as it comes.
+    pub(crate) async fn download(&self, id: &RunId, path: &str) -> Result<Download, ApiError> {
+        self.read(&format!("/api/v1/runs/{id}/{path}")).await
+    }
+
+    async fn read(&self, path: &str) -> Result<Download, ApiError> {
+        let response = self.send(self.request(Method::GET, path)).await?;
+        Ok(Download::new(self.base.to_string(), response))
     }
 
     async fn text(&self, path: &str) -> Result<String, ApiError> {

@@ -3,6 +3,7 @@
 mod api_client;
 mod commands;
 mod data_files;
+mod download;
 mod failure;
 mod follow;
 #[cfg(feature = "coordinator")]
@@ -26,8 +27,8 @@ use greylag_reporting::hide_tokens;
 use greylag_scenarios::{Scenario, UserType};
 
 use commands::{
-    agent, builds, compare, completions, delete, infrastructures, log, man, new, note, run, runs,
-    scenarios, token, users,
+    agent, builds, compare, completions, delete, export, infrastructures, log, man, new, note, run,
+    runs, scenarios, token, users,
 };
 #[cfg(feature = "coordinator")]
 use commands::{backup, coordinator, demo, serve};
@@ -91,6 +92,8 @@ enum Command {
     Note(note::NoteOptions),
     /// Say whether runs differ by more than their noise.
     Compare(compare::CompareOptions),
+    /// Write a run to a file: all results as JSON or CSV, each second, or single requests.
+    Export(export::ExportOptions),
     /// Delete runs of a coordinator, with their results.
     Delete(delete::DeleteOptions),
     /// List the programs that were uploaded to a coordinator, or delete some.
@@ -203,6 +206,7 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
         Command::Runs(options) => in_runtime(runs::runs(options)),
         Command::Log(options) => in_runtime(log::log(options)),
         Command::Compare(options) => in_runtime(compare::compare(options)),
+        Command::Export(options) => in_runtime(export::export(options)),
         Command::Delete(options) => in_runtime(delete::delete(options)),
         Command::Builds(options) => in_runtime(builds::builds(options)),
         Command::Infrastructures(options) => in_runtime(infrastructures::infrastructures(options)),

@@ -1,4 +1,4 @@
-//! Listing and deleting runs that a coordinator has.
+//! Listing, exporting and deleting runs that a coordinator has.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -205,4 +205,60 @@ fn a_log_is_printed_and_searched() {
     let (text, code) = coordinator.answer(directory.path(), &wrong);
     assert_eq!(code, Some(2));
     assert!(text.contains("unclosed group, at character 2"), "{text}");
+}
+
+#[test]
+fn a_run_is_exported_to_files_and_to_standard_output() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let coordinator = Coordinator::with(directory, &[("abc123", "checkout", Some(1))]);
+    let export = |arguments: &[&str]| {
+        let arguments = [&["export", "abc123"], arguments].concat();
+        coordinator.answer(directory, &arguments)
+    };
+    let read = |file: &str| std::fs::read_to_string(directory.join(file)).unwrap();
+    let (text, code) = export(&["--format", "json"]);
+    let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&summary["run"]["id"], code), (&"abc123".into(), Some(0)));
+
+    std::fs::write(directory.join("series.csv"), "old").unwrap();
+    let (said, code) = export(&["--format", "series.csv", "--output", "series.csv"]);
+    assert_eq!(
+        (said.as_str(), code),
+        ("Wrote series.csv (1 KiB).\n", Some(0))
+    );
+    assert!(read("series.csv").starts_with("second,at,method,name,users,"));
+    let (text, code) = export(&["--format", "samples.csv", "-o", "-"]);
+    assert!(text.starts_with("at_s,at,method,"), "{text}");
+    assert_eq!(code, Some(0));
+
+    let (said, code) = export(&["--format", "csv", "--output", "results/checkout"]);
+    assert_eq!(
+        (said.as_str(), code),
+        ("Wrote results/checkout_*.csv.\n", Some(0))
+    );
+    for ending in ["stats", "failures", "exceptions", "stats_history"] {
+        assert!(!read(&format!("results/checkout_{ending}.csv")).is_empty());
+    }
+
+    for (arguments, words) in [
+        (&["--format", "csv"][..], "--output results/checkout"),
+        (&["--format", "pdf"], "series.csv"),
+        (&["--format", "json", "-o", "no/such/file"], "no/such/file"),
+        (&["--format", "json", "-o", "results"], "directory"),
+    ] {
+        let (said, code) = export(arguments);
+        assert!(said.contains(words), "{arguments:?}: {said}");
+        assert_eq!(code, Some(2), "{arguments:?}: {said}");
+    }
+    for format in ["json", "csv"] {
+        let unknown = ["export", "zzz", "--format", format, "-o", "none"];
+        let (said, code) = coordinator.answer(directory, &unknown);
+        assert!(said.contains("`zzz` was not found"), "{said}");
+        assert_eq!(code, Some(2));
+    }
+    let left = std::fs::read_dir(directory).unwrap();
+    let left = left.filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+    let left: Vec<String> = left.filter(|name| name != "data").collect();
+    assert_eq!(left.len(), 2, "{left:?}");
 }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::measure::interval::{Interval, Measure, Times, ms};
+use crate::measure::interval::{Interval, Measure, SparseInterval, Times, ms};
 
 /// The statistics of all requests, or of those of one endpoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -155,7 +155,15 @@ macro_rules! percentiles {
         impl TimeStats {
             /// Of these times of an interval.
             fn of(interval: &Interval, measure: Measure, times: Times) -> Self {
-                let percentiles = interval.percentiles_of(measure, SHOWN_FRACTIONS);
+                Self::with(times, interval.percentiles_of(measure, SHOWN_FRACTIONS))
+            }
+
+            /// Of the response times of an interval that is kept small.
+            pub(crate) fn of_sparse(interval: &SparseInterval) -> Self {
+                Self::with(interval.sums.response, interval.percentiles_us(SHOWN_FRACTIONS))
+            }
+
+            fn with(times: Times, percentiles: Option<[u64; SHOWN]>) -> Self {
                 let [$($($key,)?)+] = percentiles.unwrap_or_default().map(ms);
                 Self {
                     avg_ms: times.avg_ms(),

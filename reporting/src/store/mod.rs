@@ -89,6 +89,7 @@ pub(crate) use self::rows::ErrorSampleRow;
 pub use self::rows::{SamplePoint, SampleRow, WorkerRow};
 pub use self::run_rows::{MAX_RUNS_PER_QUERY, TestRecord};
 pub use self::run_search::RunFilter;
+pub(crate) use self::sample_rows::KeptSecond;
 pub use self::sample_rows::Samples;
 pub use self::save::SaveOutcome;
 pub use self::scope::{EmptyWindow, Scope, Window};

@@ -15,7 +15,7 @@ use super::history::{self, HistoryPart};
 use super::live::{self, WriterState, lock_totals};
 use super::log_search::{self, LogFilter, LogPage, LogRange};
 use super::rows::{ErrorSampleRow, SampleRow, WorkerRow};
-use super::sample_rows::{self, Samples};
+use super::sample_rows::{self, KeptPart, Samples};
 use super::scope::{RowScope, Scope};
 use super::series::{self, Series, SeriesPart};
 use super::totals::{self, RunTotals};
@@ -200,6 +200,24 @@ impl Store {
         let (id, scope) = (run_id.to_owned(), scope.clone());
         let query = move |connection: &rusqlite::Transaction<'_>| {
             sample_rows::read_details(connection, &id, &scope, max_samples)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// Every sample of a scope that is kept, of at most `count` seconds from `from` on.
+    ///
+    /// # Errors
+    /// The run was not found, or the database failed.
+    pub(crate) async fn kept_samples(
+        &self,
+        run_id: &RunId,
+        scope: &Scope,
+        from: u32,
+        count: u32,
+    ) -> Result<KeptPart, StoreError> {
+        let (id, scope) = (run_id.to_owned(), scope.clone());
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            sample_rows::read_kept(connection, &id, &scope, from, count)
         };
         self.inner.readers.run(query).await
     }

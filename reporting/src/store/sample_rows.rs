@@ -32,6 +32,23 @@ pub struct Samples {
     pub of: u64,
 }
 
+/// Samples of some consecutive seconds.
+#[derive(Debug, Default)]
+pub(crate) struct KeptPart {
+    pub(crate) seconds: Vec<KeptSecond>,
+    /// The second with which the next ones begin; none after the last.
+    pub(crate) next: Option<u32>,
+}
+
+/// All that is kept of a second.
+#[derive(Debug)]
+pub(crate) struct KeptSecond {
+    /// By time.
+    pub(crate) samples: Vec<SampleRow>,
+    /// Which requests of this second are all among them.
+    pub(crate) complete: Complete,
+}
+
 /// A sample as it is stored: packed as a MessagePack array.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct StoredSample {
@@ -161,6 +178,32 @@ pub(super) fn read_details(
     Ok((details(connection, scope.run, samples)?, complete))
 }
 
+/// Every sample of a scope that is kept, second by second: of at most `count` seconds from `from` on. None of a second without any.
+pub(super) fn read_kept(
+    connection: &Connection,
+    run_id: &RunId,
+    scope: &Scope,
+    from: u32,
+    count: u32,
+) -> StoreResult<KeptPart> {
+    let scope = RowScope::find(connection, run_id, scope)?;
+    let to = from.saturating_add(count).min(scope.to);
+    let shown = Shown::of(connection, scope.run)?;
+    let mut seconds = Vec::new();
+    for second in from.max(scope.from)..to {
+        let (mut samples, complete) = of_rows(connection, &scope, 0, second..second + 1)?;
+        samples.sort_by_key(|sample| sample.at_us);
+        let samples = shown.details(connection, scope.run, samples)?;
+        if !samples.is_empty() {
+            seconds.push(KeptSecond { samples, complete });
+        }
+    }
+    Ok(KeptPart {
+        seconds,
+        next: (to < scope.to).then_some(to),
+    })
+}
+
 /// The samples of a scope that a dot of the scatter plot stands for: whose request ended in this millisecond of run time
 /// after so many µs, as exact as `is_shown_as` compares. Whatever rows the dot came from, the row of its second has it.
 pub(super) fn of_dot(
@@ -241,49 +284,72 @@ fn details(
     run: i64,
     samples: Vec<StoredSample>,
 ) -> StoreResult<Vec<SampleRow>> {
-    let names = shown_names(connection, run)?;
-    let agents = run_rows::agents(connection, run)?;
-    let mut text_of =
-        connection.prepare_cached("SELECT text FROM error_texts WHERE run = ?1 AND error = ?2")?;
-    let mut error_of = |sample: &StoredSample| -> StoreResult<Option<String>> {
-        let Some(number) = sample.details.error else {
-            return Ok(None);
-        };
-        let text: Option<String> = text_of
-            .query_row(params![run, number], |row| row.get(0))
-            .optional()?;
-        Ok(text.map(|text| plain_text(&text)))
-    };
-    let mut rows = Vec::with_capacity(samples.len());
-    for sample in samples {
-        let Some(endpoint) = names.get(sample.endpoint as usize) else {
-            continue;
-        };
-        let agent = usize::try_from(sample.agent);
-        let agent = agent.ok().and_then(|number| agents.get(number));
-        let SampleDetails {
-            first_byte_us,
-            status,
-            user,
-            worker,
-            error: _,
-        } = sample.details;
-        rows.push(SampleRow {
-            at_us: sample.at_us,
-            response_us: sample.response_us,
-            first_byte_us,
-            method: endpoint.method.clone(),
-            name: endpoint.name.clone(),
-            failed: sample.failed,
-            status,
-            error: error_of(&sample)?,
-            agent: agent.map(|agent| plain_text(&agent.name)),
-            worker,
-            user,
-            kind: sample.kind,
-        });
+    Shown::of(connection, run)?.details(connection, run, samples)
+}
+
+/// What the numbers in a run's samples stand for, fit to be shown.
+struct Shown {
+    endpoints: Vec<Endpoint>,
+    agents: Vec<String>,
+}
+
+impl Shown {
+    fn of(connection: &Connection, run: i64) -> StoreResult<Self> {
+        let agents = run_rows::agents(connection, run)?;
+        Ok(Self {
+            endpoints: shown_names(connection, run)?,
+            agents: agents.iter().map(|agent| plain_text(&agent.name)).collect(),
+        })
     }
-    Ok(rows)
+
+    fn details(
+        &self,
+        connection: &Connection,
+        run: i64,
+        samples: Vec<StoredSample>,
+    ) -> StoreResult<Vec<SampleRow>> {
+        let mut text_of = connection
+            .prepare_cached("SELECT text FROM error_texts WHERE run = ?1 AND error = ?2")?;
+        let mut error_of = |sample: &StoredSample| -> StoreResult<Option<String>> {
+            let Some(number) = sample.details.error else {
+                return Ok(None);
+            };
+            let text: Option<String> = text_of
+                .query_row(params![run, number], |row| row.get(0))
+                .optional()?;
+            Ok(text.map(|text| plain_text(&text)))
+        };
+        let mut rows = Vec::with_capacity(samples.len());
+        for sample in samples {
+            let Some(endpoint) = self.endpoints.get(sample.endpoint as usize) else {
+                continue;
+            };
+            let agent = usize::try_from(sample.agent).ok();
+            let agent = agent.and_then(|number| self.agents.get(number));
+            let SampleDetails {
+                first_byte_us,
+                status,
+                user,
+                worker,
+                error: _,
+            } = sample.details;
+            rows.push(SampleRow {
+                at_us: sample.at_us,
+                response_us: sample.response_us,
+                first_byte_us,
+                method: endpoint.method.clone(),
+                name: endpoint.name.clone(),
+                failed: sample.failed,
+                status,
+                error: error_of(&sample)?,
+                agent: agent.cloned(),
+                worker,
+                user,
+                kind: sample.kind,
+            });
+        }
+        Ok(rows)
+    }
 }
 
 /// Most rows that are read, however few of their samples are wanted.

@@ -41,7 +41,9 @@ pub(super) enum WebError {
     NoSuchPage { base: String },
     #[error("this file is not one of the page's assets")]
     NoSuchAsset,
-    #[error("the file was not found; available: stats, failures, exceptions and stats_history")]
+    #[error(
+        "the file was not found; available: stats, failures, exceptions, stats_history, series and samples"
+    )]
     NoSuchCsvFile,
     #[error(transparent)]
     Chart(#[from] ChartError),

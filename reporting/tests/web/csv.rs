@@ -1,10 +1,10 @@
-//! Locust's CSV files: its columns, its forms of numbers, our sums.
+//! CSV files: Locust's columns and forms of numbers, and our own; our sums.
 
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use greylag_infra::ProcessHealth;
-use greylag_infra::protocol::{Endpoint, Snapshot, UserChange};
+use greylag_infra::protocol::{Endpoint, SampleData, Snapshot, UserChange};
 use greylag_reporting::{Interval, NEXT_SECOND_HEADER};
 
 use crate::site::{AGENT, Site, load_test, snapshot};
@@ -323,4 +323,82 @@ async fn seconds_that_are_left_out_have_no_line_and_lower_no_rate() {
     for line in lines {
         assert_eq!(line.split(',').nth(4), Some("5.000000"), "{line}");
     }
+}
+
+const SERIES_HEADER: &str = "second,at,method,name,users,requests,failures,requests_per_s,failures_per_s,bytes,avg_ms,min_ms,max_ms,p50_ms,p75_ms,p90_ms,p95_ms,p98_ms,p99_ms,p999_ms,p9999_ms";
+
+#[tokio::test]
+async fn a_series_has_each_second_by_itself() {
+    let site = Site::start(None).await;
+    site.finished_run(RUN, load_test("checkout"), "/cart", "500")
+        .await;
+    let body = csv(&site, "series").await;
+    let lines: Vec<&str> = body.split_terminator("\r\n").collect();
+    assert_eq!(lines[0], SERIES_HEADER);
+    assert_eq!(lines.len(), 21);
+    // 4 of 10 ms and 100 bytes, a failed one of 30 ms; users as they are when the second is over
+    let numbers = "5,1,5.0,1.0,400,14.0,10.0,30.0,10.004,10.004,30.0,30.0,30.0,30.0,30.0,30.0";
+    assert_eq!(
+        lines[1],
+        format!("0,2026-11-23T06:05:05Z,,Aggregated,1,{numbers}")
+    );
+    assert_eq!(
+        lines[2],
+        format!("0,2026-11-23T06:05:05Z,GET,/cart,1,{numbers}")
+    );
+    assert!(lines[20].starts_with("9,2026-11-23T06:05:14Z,GET,/cart,0,5,1,"));
+
+    let part = csv(&site, "series?from=3&to=5").await;
+    let part: Vec<&str> = part.split_terminator("\r\n").collect();
+    assert_eq!(part.len(), 5, "{part:?}");
+    assert!(part[1].starts_with("3,2026-11-23T06:05:08Z,,Aggregated,2,5,1,5.0,1.0,400,14.0,"));
+}
+
+#[tokio::test]
+async fn kept_samples_have_the_columns_of_the_api_in_order_of_time() {
+    let site = Site::start(None).await;
+    let mut results = snapshot(RUN, "/cart, of \"you\"", "500");
+    results.samples = (0..150)
+        .map(|at| SampleData {
+            endpoint: 0,
+            // All in one second but for the last, more than a piece of the file behind it.
+            at_us: if at == 149 { 130_000_000 } else { 500_000 + at },
+            response_us: 1_000 + at,
+            ..SampleData::default()
+        })
+        .collect();
+    site.running_run(RUN, load_test("checkout"), results).await;
+    let body = csv(&site, "samples").await;
+    let mut lines = body.split_terminator("\r\n");
+    let header: Vec<&str> = lines.next().expect("a header").split(',').collect();
+    let answer = site
+        .get(&format!("/api/v1/runs/{RUN}/samples"))
+        .await
+        .json();
+    let sample = answer["samples"][0].as_object().expect("a sample");
+    let keys: Vec<&str> = sample.keys().map(String::as_str).collect();
+    assert_eq!(
+        header,
+        [&keys[..], &["drawn_share", "failed_share"]].concat()
+    );
+    let lines: Vec<&str> = lines.collect();
+    // Of one second 70 are drawn and the slowest one is kept, too.
+    assert_eq!(lines.len(), 72, "{lines:?}");
+    assert!(lines[0].starts_with("0.5"), "{}", lines[0]);
+    assert!(
+        lines[0].contains("Z,GET,\"/cart, of \"\"you\"\"\",1."),
+        "{}",
+        lines[0]
+    );
+    let share = |line: &str| -> f64 {
+        let fields: Vec<&str> = line.rsplit(',').collect();
+        fields[1].parse().expect("a number")
+    };
+    let of_second = share(lines[0]);
+    assert!(of_second > 0.2 && of_second < 0.9, "{of_second}");
+    assert!(lines[71].starts_with("130.0,"), "{}", lines[71]);
+    assert_eq!(share(lines[71]), 1.0, "all of its second are there");
+
+    let part = csv(&site, "samples?from=100").await;
+    assert_eq!(part.split_terminator("\r\n").count(), 2);
 }

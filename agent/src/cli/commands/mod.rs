@@ -11,6 +11,7 @@ pub(super) mod coordinator;
 pub(super) mod delete;
 #[cfg(feature = "coordinator")]
 pub(super) mod demo;
+pub(super) mod export;
 pub(super) mod infrastructures;
 pub(super) mod log;
 pub(super) mod man;

@@ -90,7 +90,7 @@ impl RunOptions {
     /// A file cannot be written.
     fn following(&self) -> Result<Following, Failure> {
         let csv = self.csv.clone();
-        let csv = csv.map(|prefix| CsvFiles::new(prefix, self.csv_full_history));
+        let csv = csv.map(|prefix| CsvFiles::new("--csv", prefix, self.csv_full_history));
         Ok(Following {
             summary: self.summary.clone().map(SummaryFile::new).transpose()?,
             csv: csv.transpose()?,

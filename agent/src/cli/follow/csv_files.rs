@@ -7,7 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::cli::api_client::{ApiClient, ApiError, CsvHistory};
+use crate::cli::api_client::{ApiClient, ApiError};
+use crate::cli::download::Download;
 use crate::cli::failure::Failure;
 use greylag_infra::RunId;
 
@@ -53,11 +54,12 @@ pub(crate) struct CsvFiles {
 }
 
 impl CsvFiles {
-    /// Makes the directory if it does not exist and checks that files can be written, before anything is started.
+    /// Makes the directory if it does not exist and checks that files can be written, before anything is started. `option` is
+    /// what the prefix was given with.
     ///
     /// # Errors
     /// They cannot.
-    pub(crate) fn new(prefix: PathBuf, full_history: bool) -> Result<Self, Failure> {
+    pub(crate) fn new(option: &str, prefix: PathBuf, full_history: bool) -> Result<Self, Failure> {
         let files = Self {
             prefix,
             full_history,
@@ -67,9 +69,9 @@ impl CsvFiles {
             fails: false,
         };
         if files.prefix.file_name().is_none() {
-            return Err(Failure::bad_input(
-                "--csv needs a prefix for file names, such as --csv results/checkout",
-            ));
+            return Err(Failure::bad_input(format!(
+                "{option} needs a prefix for file names, such as {option} results/checkout"
+            )));
         }
         let directory = files.directory();
         std::fs::create_dir_all(directory)
@@ -143,7 +145,7 @@ impl CsvFiles {
             return Ok(());
         };
         let mut history = api.history(run_id, self.full_history, Some(next)).await?;
-        let next = history.next;
+        let next = history.next_second();
         let path = self.path(HISTORY);
         let opened = File::options().append(true).open(&path);
         let file = opened.map_err(|error| CsvError::Write(self.cannot_write(&error)))?;
@@ -168,7 +170,7 @@ impl CsvFiles {
         from: Option<u32>,
     ) -> Result<Option<u32>, CsvError> {
         let mut history = api.history(run_id, self.full_history, from).await?;
-        let next = history.next;
+        let next = history.next_second();
         let written = |error: io::Error| CsvError::Write(self.cannot_write(&error));
         let file = self.temporary().map_err(written)?;
         self.copy(&mut history, file.as_file()).await?;
@@ -177,7 +179,7 @@ impl CsvFiles {
         Ok(next)
     }
 
-    async fn copy(&self, history: &mut CsvHistory, mut file: &File) -> Result<(), CsvError> {
+    async fn copy(&self, history: &mut Download, mut file: &File) -> Result<(), CsvError> {
         while let Some(chunk) = history.chunk().await? {
             file.write_all(&chunk)
                 .map_err(|error| CsvError::Write(self.cannot_write(&error)))?;
@@ -256,7 +258,7 @@ mod tests {
     fn files_are_replaced_whole_in_a_directory_that_is_made() {
         let directory = tempfile::tempdir().unwrap();
         let prefix = directory.path().join("new/run");
-        let files = CsvFiles::new(prefix.clone(), false).unwrap();
+        let files = CsvFiles::new("--csv", prefix.clone(), false).unwrap();
         files.write("_stats.csv", "a,b\r\n").unwrap();
         files.write("_stats.csv", "c\r\n").unwrap();
         let written = directory.path().join("new/run_stats.csv");
@@ -272,7 +274,7 @@ mod tests {
         drop(listener);
         let api = ApiClient::new(url.parse().unwrap(), None, None).unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let mut files = CsvFiles::new(directory.path().join("run"), false).unwrap();
+        let mut files = CsvFiles::new("--csv", directory.path().join("run"), false).unwrap();
         assert_eq!(files.keep(&api, &"r".into()).await, None);
         assert!(files.finish(&api, &"r".into()).await.is_err());
     }
@@ -298,7 +300,7 @@ mod tests {
     async fn files_that_cannot_be_written_are_named_once_and_do_not_end_the_run() {
         let directory = tempfile::tempdir().unwrap();
         let prefix = directory.path().join("there/run");
-        let mut files = CsvFiles::new(prefix.clone(), false).unwrap();
+        let mut files = CsvFiles::new("--csv", prefix.clone(), false).unwrap();
         let api = ApiClient::new(answers("200 OK").parse().unwrap(), None, None).unwrap();
         std::fs::remove_dir(directory.path().join("there")).unwrap();
         let news = files.keep(&api, &"r".into()).await.unwrap();
@@ -319,7 +321,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("file");
         std::fs::write(&file, "").unwrap();
-        assert!(CsvFiles::new(file.join("run"), false).is_err());
-        assert!(CsvFiles::new(PathBuf::from("/"), false).is_err());
+        assert!(CsvFiles::new("--csv", file.join("run"), false).is_err());
+        assert!(CsvFiles::new("--csv", PathBuf::from("/"), false).is_err());
     }
 }

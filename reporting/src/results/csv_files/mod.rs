@@ -1,12 +1,14 @@
-//! Locust's four CSV files, from the same sums as everything else.
+//! CSV files of a run, from the same sums as everything else: Locust's four, and two of our own (`series.rs`, `samples.rs`).
 //!
-//! Names and order of the columns are those of Locust 2.47's `locust/stats.py` (`StatsCSV`,
+//! In Locust's, names and order of the columns are those of Locust 2.47's `locust/stats.py` (`StatsCSV`,
 //! `StatsCSVFileWriter`); lines end in CRLF and a field is quoted only where it must be, as Python's `csv` writes
 //! them. Times are milliseconds: whole ones for percentiles and medians, floats with µs precision elsewhere. Texts
 //! are written as they are: the files are data for programs. One that begins with `=`, `+`, `-` or `@` is not
 //! changed, as in Locust, JMeter and k6; who opens the file in a spreadsheet should import it as text.
 
 mod history;
+pub(crate) mod samples;
+pub(crate) mod series;
 
 use std::io::Write;
 

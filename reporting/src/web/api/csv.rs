@@ -1,4 +1,4 @@
-//! Locust's CSV files of a run, while it is active or afterwards.
+//! CSV files of a run, while it is active or afterwards.
 
 use std::ops::Range;
 
@@ -7,14 +7,14 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use greylag_infra::{RunId, RunRecord};
+use greylag_infra::{RunId, RunRecord, WallTime};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use utoipa::{IntoParams, ToSchema};
 
 use super::runs::letters_of;
 use crate::api_types::{ErrorBody, NEXT_SECOND_HEADER};
-use crate::results::csv_files::{self, History};
+use crate::results::csv_files::{self, History, samples, series};
 use crate::store::{CURRENT_RPS_WINDOW_S, Scope, Store, Window};
 use crate::web::error::WebError;
 use crate::web::query::Query;
@@ -34,7 +34,7 @@ pub(in crate::web) struct CsvQuery {
     full: String,
 }
 
-/// Locust's four CSV files.
+/// Locust's four CSV files, and two of our own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum CsvFile {
@@ -42,6 +42,10 @@ enum CsvFile {
     Failures,
     Exceptions,
     StatsHistory,
+    /// Each second by itself, of all requests together and of each endpoint.
+    Series,
+    /// Each request that is kept for the scatter plot.
+    Samples,
 }
 
 impl CsvFile {
@@ -56,7 +60,8 @@ impl CsvFile {
 /// and their clocks differ.
 const MAY_CHANGE_S: u32 = 5;
 
-/// One of Locust's four CSV files.
+/// A CSV file: one of Locust's four, `series` with a row per second and endpoint, or `samples` with the requests behind the
+/// dots of the scatter plot.
 #[utoipa::path(
     get,
     path = "/api/v1/runs/{id}/csv/{file}",
@@ -93,6 +98,14 @@ pub(in crate::web) async fn csv_file(
             } else {
                 csv_files::exceptions(&errors, &totals).into()
             }
+        }
+        CsvFile::Series => {
+            let scope = scope.scope(store, &run).await?;
+            series_pieces(store.clone(), id, scope, started_at)
+        }
+        CsvFile::Samples => {
+            let scope = scope.scope(store, &run).await?;
+            sample_pieces(store.clone(), id, scope, run.started_at)
         }
         CsvFile::StatsHistory => {
             let full = !matches!(query.full.as_str(), "" | "0" | "false");
@@ -152,7 +165,7 @@ async fn history_since(
     Ok(response)
 }
 
-/// Read and sent piece by piece: the reader sets the pace.
+/// The history's rows of these seconds.
 fn pieces(
     store: &Store,
     run: &RunRecord,
@@ -161,22 +174,67 @@ fn pieces(
     seconds: Range<u32>,
 ) -> Body {
     let (store, id) = (store.clone(), run.id.clone());
-    let pieces = stream::try_unfold(Some((history, seconds)), move |state| {
+    in_pieces(Vec::new(), (history, seconds), move |(history, seconds)| {
+        let (store, id, scope) = (store.clone(), id.clone(), scope.clone());
+        async move { history_piece(&store, &id, &scope, history, seconds).await }
+    })
+}
+
+fn series_pieces(store: Store, id: RunId, scope: Scope, started_at: WallTime) -> Body {
+    in_pieces(series::header(), 0, move |from| {
         let (store, id, scope) = (store.clone(), id.clone(), scope.clone());
         async move {
-            let Some((history, seconds)) = state else {
-                return Ok(None);
-            };
-            history_piece(&store, &id, &scope, history, seconds)
-                .await
-                .map(Some)
+            let from = scope.window.map_or(from, |window| window.from().max(from));
+            let part = store.history(&id, &scope, from, SECONDS_AT_A_TIME).await?;
+            let last = part.seconds.last();
+            let next = last.map(|last| last.second.saturating_add(1));
+            let rows = move || series::rows(part.seconds, started_at);
+            Ok((off_thread("writing a series", rows).await?.into(), next))
+        }
+    })
+}
+
+fn sample_pieces(store: Store, id: RunId, scope: Scope, started_at: Option<WallTime>) -> Body {
+    in_pieces(samples::header(), 0, move |from| {
+        let (store, id, scope) = (store.clone(), id.clone(), scope.clone());
+        async move {
+            let part = store.kept_samples(&id, &scope, from, SECONDS_AT_A_TIME);
+            let part = part.await?;
+            let rows = move || samples::rows(part.seconds, started_at);
+            Ok((off_thread("writing samples", rows).await?.into(), part.next))
+        }
+    })
+}
+
+/// A body whose first piece is there, and whose others are read and sent one by one: the reader sets the pace. `piece` gives one
+/// and where to continue, if there is more.
+fn in_pieces<S: Send + 'static, F>(
+    first: Vec<u8>,
+    start: S,
+    piece: impl Fn(S) -> F + Clone + Send + 'static,
+) -> Body
+where
+    F: Future<Output = Result<(Bytes, Option<S>), WebError>> + Send,
+{
+    let pieces = stream::try_unfold(Some(start), move |state| {
+        let piece = piece.clone();
+        async move {
+            let Some(state) = state else { return Ok(None) };
+            piece(state).await.map(Some)
         }
     });
-    Body::from_stream(
-        pieces
-            .map_err(|error: WebError| std::io::Error::other(format!("{error:?}")))
-            .boxed(),
-    )
+    let pieces = pieces.map_err(|error: WebError| std::io::Error::other(format!("{error:?}")));
+    let first = stream::once(async move { Ok(Bytes::from(first)) });
+    Body::from_stream(first.chain(pieces).boxed())
+}
+
+/// Percentiles of a thousand endpoints take longer than an async thread should.
+async fn off_thread<T: Send + 'static>(
+    doing: &'static str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, WebError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| WebError::internal(doing, &error))
 }
 
 /// Some rows, and where to continue.
@@ -193,13 +251,11 @@ async fn history_piece(
         .seconds
         .last()
         .map(|last| last.second.saturating_add(1)..seconds.end);
-    // Percentiles of a thousand endpoints take longer than an async thread should.
-    let (history, rows) = tokio::task::spawn_blocking(move || {
+    let rows = move || {
         let rows = history.rows(part.seconds);
         (history, rows)
-    })
-    .await
-    .map_err(|error| WebError::internal("writing the history", &error))?;
+    };
+    let (history, rows) = off_thread("writing the history", rows).await?;
     Ok((rows.into(), next.map(|next| (history, next))))
 }
 
