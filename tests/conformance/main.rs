@@ -11,6 +11,7 @@ mod conformance {
     mod cookie_forms;
     mod distribution;
     mod examples;
+    mod hlog;
     mod joining;
     mod locust;
     mod options;

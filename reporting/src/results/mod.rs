@@ -11,6 +11,8 @@ pub(crate) mod csv_files;
 #[cfg(feature = "coordinator")]
 pub(crate) mod error_place;
 #[cfg(feature = "coordinator")]
+pub(crate) mod hlog;
+#[cfg(feature = "coordinator")]
 pub(crate) mod markdown;
 #[cfg(feature = "coordinator")]
 pub(crate) mod measured_text;

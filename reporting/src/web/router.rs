@@ -90,6 +90,7 @@ pub fn router(
         .route("/api/v1/runs/{id}/workers", get(api::workers))
         .route("/api/v1/runs/{id}/progress", get(api::progress))
         .route("/api/v1/runs/{id}/csv/{file}", get(api::csv_file))
+        .route("/api/v1/runs/{id}/hlog", get(api::hlog))
         .route("/api/v1/runs/{id}/charts/{chart}", get(api::chart))
         .route("/api/v1/runs/{id}/distribution", get(api::distribution))
         .route("/api/v1/runs/{id}/tables", get(api::tables))

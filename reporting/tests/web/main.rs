@@ -12,6 +12,7 @@ mod events;
 mod fake_agent;
 mod form;
 mod history;
+mod hlog;
 mod keeping;
 mod live;
 mod log_search;

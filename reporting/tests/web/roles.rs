@@ -54,7 +54,7 @@ const CHANGES: [(&str, &str, &str); 22] = [
 ];
 
 /// What can be read.
-const RESULTS: [&str; 23] = [
+const RESULTS: [&str; 24] = [
     "/",
     "/compare",
     "/runs/abcdefabcdef",
@@ -75,6 +75,7 @@ const RESULTS: [&str; 23] = [
     "/api/v1/runs/abcdefabcdef/log",
     "/api/v1/runs/abcdefabcdef/log/lines",
     "/api/v1/runs/abcdefabcdef/csv/stats",
+    "/api/v1/runs/abcdefabcdef/hlog",
     "/api/v1/builds",
     "/api/v1/infrastructures",
     "/metrics",

@@ -43,6 +43,8 @@ enum ExportFormat {
     /// Each request that was kept for the scatter plot, with all that is known of it.
     #[value(name = "samples.csv")]
     SamplesCsv,
+    /// A histogram of response times for each second and endpoint, as a log of HdrHistogram (format 1.3, values in µs).
+    Hlog,
 }
 
 impl ExportFormat {
@@ -53,6 +55,7 @@ impl ExportFormat {
             Self::Csv => None,
             Self::SeriesCsv => Some("csv/series"),
             Self::SamplesCsv => Some("csv/samples"),
+            Self::Hlog => Some("hlog"),
         }
     }
 }

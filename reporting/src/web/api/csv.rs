@@ -4,15 +4,14 @@ use std::ops::Range;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use axum::http::HeaderValue;
+use axum::response::Response;
 use greylag_infra::{RunId, RunRecord, WallTime};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use utoipa::{IntoParams, ToSchema};
 
-use super::runs::letters_of;
+use super::streamed::{as_file, in_pieces, off_thread};
 use crate::api_types::{ErrorBody, NEXT_SECOND_HEADER};
 use crate::results::csv_files::{self, History, samples, series};
 use crate::store::{CURRENT_RPS_WINDOW_S, Scope, Store, Window};
@@ -115,7 +114,7 @@ pub(in crate::web) async fn csv_file(
             let from = scope.first_second()?;
             let scope = scope.scope_at_all_times(store, &run).await?;
             return match from {
-                None => Ok(as_file(
+                None => Ok(file_of(
                     &run,
                     &file,
                     pieces(store, &run, scope, history, 0..u32::MAX),
@@ -124,7 +123,7 @@ pub(in crate::web) async fn csv_file(
             };
         }
     };
-    Ok(as_file(&run, &file, body))
+    Ok(file_of(&run, &file, body))
 }
 
 /// The history from a second on, with the header that says from which to ask for more.
@@ -154,7 +153,7 @@ async fn history_since(
             .await?;
         history.continue_after(&before, recent.seconds);
     }
-    let mut response = as_file(
+    let mut response = file_of(
         run,
         "stats_history",
         pieces(store, run, scope, history, from..to),
@@ -206,37 +205,6 @@ fn sample_pieces(store: Store, id: RunId, scope: Scope, started_at: Option<WallT
     })
 }
 
-/// A body whose first piece is there, and whose others are read and sent one by one: the reader sets the pace. `piece` gives one
-/// and where to continue, if there is more.
-fn in_pieces<S: Send + 'static, F>(
-    first: Vec<u8>,
-    start: S,
-    piece: impl Fn(S) -> F + Clone + Send + 'static,
-) -> Body
-where
-    F: Future<Output = Result<(Bytes, Option<S>), WebError>> + Send,
-{
-    let pieces = stream::try_unfold(Some(start), move |state| {
-        let piece = piece.clone();
-        async move {
-            let Some(state) = state else { return Ok(None) };
-            piece(state).await.map(Some)
-        }
-    });
-    let pieces = pieces.map_err(|error: WebError| std::io::Error::other(format!("{error:?}")));
-    let first = stream::once(async move { Ok(Bytes::from(first)) });
-    Body::from_stream(first.chain(pieces).boxed())
-}
-
-/// Percentiles of a thousand endpoints take longer than an async thread should.
-async fn off_thread<T: Send + 'static>(
-    doing: &'static str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, WebError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| WebError::internal(doing, &error))
-}
-
 /// Some rows, and where to continue.
 async fn history_piece(
     store: &Store,
@@ -259,19 +227,11 @@ async fn history_piece(
     Ok((rows.into(), next.map(|next| (history, next))))
 }
 
-fn as_file(run: &RunRecord, file: &str, body: Body) -> Response {
-    const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8");
-    let mut response = ([(header::CONTENT_TYPE, CSV)], body).into_response();
-    // The test's name may hold anything, so it does not get into the header.
-    let name = format!(
-        "attachment; filename=\"greylag-run-{}-{}_{file}.csv\"",
-        run.number,
-        letters_of(&run.id)
-    );
-    if let Ok(name) = HeaderValue::try_from(name) {
-        response
-            .headers_mut()
-            .insert(header::CONTENT_DISPOSITION, name);
-    }
-    response
+fn file_of(run: &RunRecord, file: &str, body: Body) -> Response {
+    as_file(
+        run,
+        &format!("_{file}.csv"),
+        "text/csv; charset=utf-8",
+        body,
+    )
 }

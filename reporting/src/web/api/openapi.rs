@@ -46,6 +46,7 @@ use crate::web::state::WebState;
         super::summary::summary,
         super::compare::compare,
         super::csv::csv_file,
+        super::hlog::hlog,
         super::charts::chart,
         super::charts::distribution,
         super::workers::workers,

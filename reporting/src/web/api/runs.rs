@@ -13,6 +13,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::json_body;
+use super::streamed::as_file;
 use crate::api_types::{ErrorBody, LogRow, RunStarted, RunStopping, UsersChanging};
 use crate::coordinator::StartedRun;
 use crate::results::page_text;
@@ -360,24 +361,13 @@ pub(in crate::web) async fn log(
             log_piece(&store, &id, &filter, after).await.map(Some)
         }
     });
-    let mut response = text(Body::from_stream(
+    let body = Body::from_stream(
         pieces
             .map_err(|error: WebError| std::io::Error::other(format!("{error:?}")))
             .chain(stream::once(async move { Ok(format!("\n{tables}")) }))
             .boxed(),
-    ));
-    // The test's name may hold anything, so it does not get into the header.
-    let file = format!(
-        "attachment; filename=\"greylag-run-{}-{}.log\"",
-        run.number,
-        letters_of(&run.id)
     );
-    if let Ok(file) = HeaderValue::try_from(file) {
-        response
-            .headers_mut()
-            .insert(header::CONTENT_DISPOSITION, file);
-    }
-    Ok(response)
+    Ok(as_file(&run, ".log", "text/plain; charset=utf-8", body))
 }
 
 /// Some lines as text, and after which to continue.
@@ -404,13 +394,6 @@ fn log_line(row: &LogRow) -> String {
         row.source,
         row.text
     )
-}
-
-pub(super) fn letters_of(id: &RunId) -> String {
-    id.as_str()
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .collect()
 }
 
 fn text(body: Body) -> Response {
