@@ -1,7 +1,7 @@
 // The data of a chart that is not in the run's events: asked for when the chart is seen, and again while it is and the run goes on.
 
-import { address } from "./address.js";
 import { merged, nextSince } from "./chart_data.js";
+import { source } from "./source.js";
 
 /** Least time between two questions. */
 const REFRESH_MS = 2_000;
@@ -23,7 +23,7 @@ export class ChartSource {
   /** `path()`: the address below the run, with its query: what it says is what is shown. `hasGaps`: whether a line without a
    * value is none; null where the answer is not a chart over time. `changed()`: there is something else to show. */
   constructor(id, { path, hasGaps, changed }) {
-    this.base = address(`/api/v1/runs/${encodeURIComponent(id)}`);
+    this.id = id;
     this.path = path;
     this.hasGaps = hasGaps;
     this.changed = changed;
@@ -68,11 +68,9 @@ export class ChartSource {
     this.#asked = path;
     try {
       const [before, query = ""] = path.split("?");
-      const answer = await fetch(`${this.base}${before}?${new URLSearchParams([...new URLSearchParams(query), ...Object.entries(more)])}`, {
-        signal: abort.signal,
-      });
-      const body = await answer.json();
-      this.#take(answer.ok ? body : null, answer.ok ? null : body.error, isPart, now);
+      const all = new URLSearchParams([...new URLSearchParams(query), ...Object.entries(more)]);
+      const { ok, body } = await source().json(this.id, `${before}?${all}`, { signal: abort.signal });
+      this.#take(ok ? body : null, ok ? null : body.error, isPart, now);
       this.#answered = generation;
     } catch {
       // When the coordinator is away the page says so; it is asked again when it is back.

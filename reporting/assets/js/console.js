@@ -6,6 +6,7 @@ import { h, part, setText } from "./dom.js";
 import { count } from "./format.js";
 import { LogPages, MOST } from "./log_pages.js";
 import { LogRows, findAll, marked } from "./log_rows.js";
+import { source } from "./source.js";
 
 /** How near an end still counts as "at the end", in px. */
 const NEAR_END_PX = 24;
@@ -33,7 +34,7 @@ export class Console {
   /** `searchErrors(needle)`: gives how many of how many errors hold it. */
   constructor(searchErrors, id) {
     this.searchErrors = searchErrors;
-    this.path = `/api/v1/runs/${id}/log`;
+    this.id = id;
     this.panel = part("console");
     this.frame = part("console-frame");
     this.scroll = part("console-scroll");
@@ -76,9 +77,9 @@ export class Console {
     });
     this.scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     part("log-lines").addEventListener("click", ({ target }) => {
-      const source = target.closest?.("button.source");
-      if (!source) return;
-      this.source.value = source.textContent;
+      const button = target.closest?.("button.source");
+      if (!button) return;
+      this.source.value = button.textContent;
       this.#search();
     });
     new ResizeObserver(() => this.#stick()).observe(part("log-lines"));
@@ -106,9 +107,8 @@ export class Console {
   }
 
   async #ask(query) {
-    const answer = await fetch(address(`${this.path}/lines?${new URLSearchParams(query)}`));
-    const body = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(body.error ?? `The coordinator answered ${answer.status}.`);
+    const { ok, body } = await source().json(this.id, `/log/lines?${new URLSearchParams(query)}`);
+    if (!ok) throw new Error(body.error);
     return body;
   }
 
@@ -177,7 +177,7 @@ export class Console {
   /** What is downloaded is what is shown. */
   #showDownload() {
     const query = String(new URLSearchParams(this.#question()[0]));
-    part("log-download").setAttribute("href", address(this.path) + (query && `?${query}`));
+    part("log-download")?.setAttribute("href", address(`/api/v1/runs/${this.id}/log`) + (query && `?${query}`));
   }
 
   showTables(text) {

@@ -1,7 +1,7 @@
 // The console tables: asked for only while the panel that shows them is open, because they are long and always new.
 
-import { address } from "./address.js";
 import { part } from "./dom.js";
+import { source } from "./source.js";
 
 /** Least time between two requests. */
 const REFRESH_MS = 2_000;
@@ -18,7 +18,7 @@ export class ConsoleTables {
   /** `show(text)` takes them; `query()`: of which part of the run. */
   constructor(id, show, query) {
     this.query = query;
-    this.url = address(`/api/v1/runs/${encodeURIComponent(id)}/tables`);
+    this.id = id;
     this.show = show;
     this.panel = part("console");
     this.panel.addEventListener("toggle", () => this.#refresh());
@@ -47,11 +47,9 @@ export class ConsoleTables {
     this.#isAsking = true;
     const part = this.#part;
     try {
-      const seen = this.#generation === undefined ? {} : { "x-greylag-seen": this.#generation };
-      const answer = await fetch(this.url + this.query(), { headers: seen });
-      const text = await answer.text();
+      const { ok, body } = await source().text(this.id, `/tables${this.query()}`, { seen: this.#generation });
       if (part !== this.#part) return;
-      if (answer.ok) this.show(text);
+      if (ok) this.show(body);
     } catch {
       // The coordinator is away, which the page says; there is a change when it is back.
     }

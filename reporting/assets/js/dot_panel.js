@@ -1,9 +1,9 @@
 // The request behind a dot of the scatter plot: chosen by a click or by keys, with all that is known of it, and ways on.
 
-import { address } from "./address.js";
 import { afterKey, described, dotQuery, endpointOf, facts, logQuery, requestOf } from "./dot_choice.js";
 import { h, part, setText } from "./dom.js";
 import { timeOfDay } from "./format.js";
+import { source } from "./source.js";
 
 export class DotPanel {
   #chosen = null;
@@ -107,8 +107,7 @@ export class DotPanel {
   /** An answer of the run's API, or {error}. */
   async #ask(path) {
     try {
-      const answer = await fetch(address(`/api/v1/runs/${this.id}/${path}`));
-      return await answer.json();
+      return (await source().json(this.id, `/${path}`)).body;
     } catch {
       return { error: "The coordinator does not answer." };
     }

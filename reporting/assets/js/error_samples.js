@@ -1,10 +1,10 @@
 // The samples of an error: failed requests with what came back. One error's at a time, below the table of errors.
 
-import { address } from "./address.js";
 import { endpointOf } from "./dot_choice.js";
 import { h, part, setText } from "./dom.js";
 import { count } from "./format.js";
 import { isWhole, parseScope } from "./scope.js";
+import { source } from "./source.js";
 
 /** Seconds of the log that are shown before the moment of a request. */
 const LOG_BEFORE_S = 2;
@@ -63,7 +63,7 @@ export class ErrorSamples {
     close.addEventListener("click", () => this.close());
     const title = h("h4", {}, "Samples ");
     title.append(h("small", {}, `${endpointOf(error)}: ${error.error}`));
-    if (!isWhole(parseScope(location.search))) title.append(h("small", {}, " (of the whole run)"));
+    if (!isWhole(parseScope(source().query()))) title.append(h("small", {}, " (of the whole run)"));
     const shown = samples?.map((sample, index) => sampleOf(sample, index, of)) ?? [];
     if (shown.length === 0) shown.push(h("p", {}, problem ?? "No samples of this error are kept."));
     this.panel.replaceChildren(h("header", {}, title, close), ...shown);
@@ -75,8 +75,7 @@ export class ErrorSamples {
     const text = place ? `${error.error} (${place})` : error.error;
     const query = new URLSearchParams({ endpoint: endpointOf(error), error: text });
     try {
-      const answer = await fetch(address(`/api/v1/runs/${this.id}/errors/samples?${query}`));
-      return await answer.json();
+      return (await source().json(this.id, `/errors/samples?${query}`)).body;
     } catch {
       return { error: "The coordinator does not answer." };
     }

@@ -1,9 +1,9 @@
 // How the load generator fared: its workers and agents, the worst first. The charts are in chart_generator.js.
 
-import { address } from "./address.js";
 import { h, part, setAttribute, setText } from "./dom.js";
 import { count } from "./format.js";
 import { agentCells, note, workerCells } from "./generator_text.js";
+import { source } from "./source.js";
 
 /** All workers are asked for again at most so often while a run goes on. */
 const ASK_EVERY_MS = 5_000;
@@ -17,7 +17,7 @@ export class Generator {
 
   /** `query()`: which part of the run is shown, as the end of an address. */
   constructor(id, query) {
-    this.path = address(`/api/v1/runs/${id}/workers`);
+    this.id = id;
     this.query = query;
     this.section = part("generator");
     this.button = part("generator-all");
@@ -57,9 +57,9 @@ export class Generator {
     this.#askedAt = now;
     const query = this.query();
     try {
-      const answer = await fetch(this.path + query);
-      if (!answer.ok || query !== this.query()) return;
-      this.#all = await answer.json();
+      const { ok, body } = await source().json(this.id, `/workers${query}`);
+      if (!ok || query !== this.query()) return;
+      this.#all = body;
       this.show(this.#shown);
     } catch {
       // The coordinator is away, which the page says; asked again with the next change.

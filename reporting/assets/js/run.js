@@ -20,6 +20,7 @@ import { ScopeBar } from "./scope_bar.js";
 import { ScopeStrip } from "./scope_strip.js";
 import { RunData, mostUsers } from "./series.js";
 import { ShownScope } from "./shown_scope.js";
+import { source } from "./source.js";
 import { showThresholds } from "./thresholds.js";
 import { setRunStart } from "./time_axis.js";
 import { showNotices, showWarnings } from "./warnings.js";
@@ -39,7 +40,8 @@ const endpoints = new Endpoints();
 const generator = new Generator(id, query);
 const log = new Console(searchErrors, id);
 const tables = new ConsoleTables(id, (text) => log.showTables(text), query);
-const live = new Live({ run: take, change: followInfrastructure, gone: () => location.reload(), tick });
+/** What is in a file does not change. */
+const live = source().isLive ? new Live({ run: take, change: followInfrastructure, gone: () => location.reload(), tick }) : null;
 const bar = new ScopeBar({ change: (change) => shown.change(change), end: endOfRun });
 const strip = new ScopeStrip({ select, preview: (window) => bar.preview(window) });
 const shown = new ShownScope(id, {
@@ -82,7 +84,7 @@ function take({ view, delta, over, generation }) {
   whole.over = over;
   showPart();
   // Of a run that is over only this still changes: its infrastructure comes and goes.
-  if (over) live.follow({ front: true }, { quiet: true });
+  if (over) live?.follow({ front: true }, { quiet: true });
 }
 
 /** Shows a part of the run: with an answer of the server, the whole run with what is here of it (null), or as it was (undefined). */

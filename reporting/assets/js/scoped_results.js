@@ -1,14 +1,14 @@
 // Asks for the results of a part of the run: one request at a time, the newest.
 
-import { address } from "./address.js";
 import { formatScope } from "./scope.js";
+import { source } from "./source.js";
 
 export class ScopedResults {
   #abort = null;
   #doneAt = -Infinity;
 
   constructor(id) {
-    this.url = address(`/api/v1/runs/${encodeURIComponent(id)}/view`);
+    this.id = id;
   }
 
   /** When the last answer came, on the clock of performance.now(). */
@@ -27,11 +27,9 @@ export class ScopedResults {
     const abort = new AbortController();
     this.#abort = abort;
     try {
-      const headers = generation === undefined ? {} : { "x-greylag-seen": generation };
-      const answer = await fetch(`${this.url}?${formatScope(scope)}`, { headers, signal: abort.signal });
-      const body = await answer.json();
+      const { ok, body } = await source().json(this.id, `/view?${formatScope(scope)}`, { seen: generation, signal: abort.signal });
       if (abort.signal.aborted) return null;
-      return answer.ok ? body : { error: body.error };
+      return ok ? body : { error: body.error };
     } catch {
       return abort.signal.aborted ? null : { error: "The coordinator did not answer; try again." };
     } finally {

@@ -3,6 +3,7 @@
 
 import { ScopedResults } from "./scoped_results.js";
 import { WHOLE, changed, formatScope, isOpen, isSame, isWhole, parseScope } from "./scope.js";
+import { source } from "./source.js";
 
 /** Least time between two requests for the same part. */
 const REFRESH_MS = 2_000;
@@ -26,8 +27,8 @@ export class ShownScope {
     this.#results = new ScopedResults(id);
     this.#whole = new ScopedResults(id);
     this.handlers = { show, fail, busy, elapsed };
-    this.scope = parseScope(location.search);
-    addEventListener("popstate", () => this.#load(parseScope(location.search), false));
+    this.scope = parseScope(source().query());
+    addEventListener("popstate", () => this.#load(parseScope(source().query()), false));
     document.addEventListener("click", (event) => this.#click(event));
     for (const name of ["pointerover", "focusin"]) document.addEventListener(name, ({ target }) => this.#address(target));
     document.addEventListener("keydown", (event) => this.#key(event), { capture: true });
@@ -120,8 +121,7 @@ export class ShownScope {
   }
 
   #url(scope) {
-    const query = formatScope(scope);
-    return location.pathname + (query ? `?${query}` : "") + location.hash;
+    return source().addressOf(formatScope(scope));
   }
 
   /** The part that a link leads to. */

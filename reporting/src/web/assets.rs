@@ -110,6 +110,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "js/shown_scope.js",
         "js/series.js",
         "js/server_sent.js",
+        "js/source.js",
         "js/stage_rows.js",
         "js/start_form.js",
         "js/start_form_check.js",
