@@ -84,11 +84,15 @@ export class DotPanel {
     const second = Math.floor(request.at_s);
     const log = h("button", { type: "button", class: "button quiet small" }, "Log around this moment");
     log.addEventListener("click", () => this.#showLog(request.at_s, log));
-    const ways = [only({ endpoint: endpointOf(request) }, `Only ${endpointOf(request)}`)];
-    if (request.agent) ways.push(only({ agent: request.agent }, `Only agent ${request.agent}`));
-    if (request.failed) ways.push(only({ outcome: "failed" }, "Only failures"));
-    ways.push(only({ from: Math.max(0, second - 2), to: second + 3 }, "These seconds"), log);
-    return h("p", { class: "dot-ways" }, ...ways);
+    const window = { from: Math.max(0, second - 2), to: second + 3 };
+    const ways = [
+      ["endpoint", true, only({ endpoint: endpointOf(request) }, `Only ${endpointOf(request)}`)],
+      ["agent", request.agent, only({ agent: request.agent }, `Only agent ${request.agent}`)],
+      ["outcome", request.failed, only({ outcome: "failed" }, "Only failures")],
+      ["window", true, only(window, "These seconds")],
+    ];
+    const offered = ways.filter(([kind, isThere]) => isThere && source().narrows(kind));
+    return h("p", { class: "dot-ways" }, ...offered.map(([, , way]) => way), log);
   }
 
   async #showLog(at, button) {

@@ -5,6 +5,7 @@ import { h, part, setAttribute, setText } from "./dom.js";
 import { columnsOf, matching, nextSort, remembered, rowsInSight, sorted } from "./endpoint_columns.js";
 import { count, ms, rate } from "./format.js";
 import { allPercentiles, onBar, timesTitle } from "./percentiles.js";
+import { scopeLink } from "./scope_links.js";
 
 /** SVG units of a full latency bar. */
 const BAR = 100;
@@ -255,7 +256,7 @@ class Row {
     const header = element.cells[0];
     setAttribute(header, "title", `${method} ${name}`.trim());
     setText(header.querySelector(".method"), method);
-    const link = h("a", { class: "endpoint-name", href: "?", "data-scope-endpoint": true }, name);
+    const link = scopeLink("endpoint", { class: "endpoint-name", "data-scope-endpoint": true }, name);
     header.querySelector(".endpoint-name").replaceWith(link);
     return new Row(element);
   }

@@ -3,6 +3,7 @@
 import { h, part, setAttribute, setText } from "./dom.js";
 import { ErrorSamples } from "./error_samples.js";
 import { count, duration, percent } from "./format.js";
+import { scopeLink } from "./scope_links.js";
 
 /** Agents that fit into a column; error_spread.rs names as many. */
 const FIRST_AGENTS = 2;
@@ -40,7 +41,7 @@ function newRow() {
     "tr",
     {},
     h("td", {}, h("span", { class: "method" })),
-    h("td", { class: "clip" }, h("a", { class: "endpoint-name", href: "?", "data-scope": "" })),
+    h("td", { class: "clip" }, scopeLink("endpoint", { class: "endpoint-name", "data-scope": "" })),
     h("td", { class: "error-text" }),
     number("Occurrences"),
     number("First seen"),
@@ -94,7 +95,7 @@ function showAgents(cell, { agents, agent_count: all }) {
   const first = agents.slice(0, FIRST_AGENTS);
   const others = all - first.length;
   cell.replaceChildren(
-    ...first.map((agent) => h("a", { href: "?", "data-scope": only("agent", agent) }, agent)),
+    ...first.map((agent) => scopeLink("agent", { "data-scope": only("agent", agent) }, agent)),
     ...(others > 0 ? [h("span", {}, `+${count(others)}`)] : []),
   );
 }

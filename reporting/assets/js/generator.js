@@ -34,8 +34,10 @@ export class Generator {
     this.section.hidden = generator.workers.length === 0;
     setAttribute(this.section, "data-measured", generator.measured);
     setText(part("generator-note"), note(generator));
-    part("leave-out").hidden = generator.saturated_seconds === 0 || generator.left_out;
-    setText(part("leave-out-link"), `Leave out ${count(generator.saturated_seconds)} s`);
+    if (part("leave-out")) {
+      part("leave-out").hidden = generator.saturated_seconds === 0 || generator.left_out;
+      setText(part("leave-out-link"), `Leave out ${count(generator.saturated_seconds)} s`);
+    }
     const isPart = generator.workers.length < generator.worker_count || generator.agents.length < generator.agent_count;
     if (this.#wantsAll && isPart) this.#ask();
     const { workers, agents } = (this.#wantsAll && this.#all) || generator;
@@ -47,7 +49,8 @@ export class Generator {
     const said = `${count(workers.length)} of ${count(generator.worker_count)} workers, the worst first`;
     setText(part("generator-shown"), said);
     part("generator-shown").hidden = !isPart;
-    this.button.hidden = !isPart;
+    // A file has no others.
+    this.button.hidden = !isPart || !source().isLive;
     setText(this.button, this.#wantsAll ? "Show fewer" : "Show all");
   }
 

@@ -3,6 +3,7 @@
 import { h, part, setAttribute, setMessage, setText } from "./dom.js";
 import { count, dayAndTime, duration, ms, percent, rate, utc } from "./format.js";
 import { percentiles } from "./percentiles.js";
+import { scopeLink } from "./scope_links.js";
 
 const fields = new Map();
 for (const element of document.querySelectorAll("[data-field]")) {
@@ -40,7 +41,9 @@ export class Overview {
     setText(part("window-users"), count(users));
   }
 
+  /** A file does not know how it is now. */
   showConnection(status) {
+    if (!fields.has("infrastructure-status")) return;
     setAttribute(show("infrastructure-status", status, status), "data-status", status);
   }
 
@@ -174,7 +177,7 @@ function showWorkers(workers, { all, stale }) {
     setAttribute(row, "data-stale", worker.stale);
     const [agent] = row.cells;
     setAttribute(agent, "title", worker.agent);
-    if (!agent.firstElementChild) agent.append(h("a", { href: "?", "data-scope-agent": true }));
+    if (!agent.firstElementChild) agent.append(scopeLink("agent", { "data-scope-agent": true }));
     setText(agent.firstElementChild, worker.agent);
     [String(worker.index), String(worker.pid), worker.stale ? "unknown" : count(worker.users)].forEach((text, cell) =>
       setText(row.cells[cell + 1], text),

@@ -32,7 +32,8 @@ const MAX_LINES_KEPT = 1_000;
 /** The whole run, by events. */
 const whole = { view: null, data: new RunData(), log: [], dropped: 0, over: false };
 /** What the charts read: the part of the run that is shown. `window`: its seconds, if they are not all. */
-const run = { id, view: null, about: null, data: whole.data, window: null, select, end: endOfRun, query };
+const run = { id, view: null, about: null, data: whole.data, window: null, end: endOfRun, query };
+if (source().narrows("window")) run.select = select;
 const overview = new Overview();
 /** Who only reads has no such control. */
 const changeUsers = part("change-users") && new ChangeUsers(id);
@@ -195,9 +196,8 @@ function followInfrastructure() {
 const compareWith = part("compare-with");
 if (compareWith) showLocalTimes(compareWith);
 
-const initial = document.getElementById("initial");
-if (initial) {
-  const first = JSON.parse(initial.textContent);
+const first = source().initial();
+if (first) {
   const takeWhole = ({ view, delta }) => take({ view: [view], delta, over: true });
   if (shown.isWhole) takeWhole(first);
   else {

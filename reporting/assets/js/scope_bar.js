@@ -28,7 +28,8 @@ export class ScopeBar {
       else change(window);
     });
     const copy = part("scope-copy");
-    copy.addEventListener("click", () => this.#copy(copy));
+    // The address of a file means nothing to others.
+    copy?.addEventListener("click", () => this.#copy(copy));
   }
 
   /** Shows which part is shown, of a run with these phases. */

@@ -22,6 +22,15 @@ const coordinator = {
     return { ok: answer.ok, body: await answer.text() };
   },
 
+  /** Whether what is shown can be narrowed to a "window", an "endpoint", an "outcome", an "agent". */
+  narrows: () => true,
+
+  /** What the page came with, of a run that is over: {view, delta, over}; null of one that goes on. */
+  initial() {
+    const initial = document.getElementById("initial");
+    return initial && JSON.parse(initial.textContent);
+  },
+
   /** Which part of the run the page's address says, as a query. */
   query: () => location.search,
 

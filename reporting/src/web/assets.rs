@@ -38,6 +38,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "css/charts_more.css",
         "css/dots.css",
         "css/endpoints.css",
+        "css/file.css",
         "css/front.css",
         "css/generator.css",
         "css/notes.css",
@@ -83,6 +84,10 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "js/error_samples.js",
         "js/errors.js",
         "js/field_errors.js",
+        "js/file_log.js",
+        "js/file_samples.js",
+        "js/file_source.js",
+        "js/run_file.js",
         "js/format.js",
         "js/front.js",
         "js/generator.js",
@@ -105,6 +110,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "js/scenario_options.js",
         "js/scope.js",
         "js/scope_bar.js",
+        "js/scope_links.js",
         "js/scope_strip.js",
         "js/scoped_results.js",
         "js/shown_scope.js",
@@ -145,6 +151,12 @@ fn hex(hash: &[u8]) -> String {
 pub(crate) fn asset_url(path: &str) -> String {
     debug_assert!(ASSETS.iter().any(|asset| asset.path == path), "{path}");
     format!("{}/{path}", *ROOT)
+}
+
+/// The text of an asset such as `js/run.js`; none of a picture, and of what is not one.
+pub(super) fn asset_text(path: &str) -> Option<&'static str> {
+    let asset = ASSETS.iter().find(|asset| asset.path == path)?;
+    std::str::from_utf8(asset.content).ok()
 }
 
 impl Asset {

@@ -1,7 +1,8 @@
 //! The web server: pages, API and live events on the coordinator's one port.
 //!
 //! Every URL is in `router.rs`. `access/` says who may ask, `requests/` reads what is asked for, `live/` sends what is
-//! new; what many pages ask for at the same time is made once (`recent_answers.rs`). Programs are answered by `api/`, people by `pages/`.
+//! new; what many pages ask for at the same time is made once (`recent_answers.rs`). Programs are answered by `api/`, people by `pages/`;
+//! `report_file/` makes a run's page one file.
 //! How an error looks: `error.rs`, `render_errors.rs`.
 
 mod access;
@@ -14,6 +15,7 @@ mod pages;
 mod query;
 mod recent_answers;
 mod render_errors;
+mod report_file;
 pub(crate) mod requests;
 mod router;
 mod server;

@@ -94,6 +94,7 @@ pub fn router(
         .route("/api/v1/runs/{id}/charts/{chart}", get(api::chart))
         .route("/api/v1/runs/{id}/distribution", get(api::distribution))
         .route("/api/v1/runs/{id}/tables", get(api::tables))
+        .route("/api/v1/runs/{id}/report.html", get(api::report))
         .route("/api/v1/runs/{id}/log", get(api::log))
         .route("/api/v1/runs/{id}/log/lines", get(api::log_lines))
         .route("/api/v1/runs/{id}/events", get(events::run_events))

@@ -22,6 +22,7 @@ mod metrics;
 mod notes;
 mod parts;
 mod probes;
+mod report_file;
 mod roles;
 mod running;
 mod samples;

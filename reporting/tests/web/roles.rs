@@ -54,7 +54,7 @@ const CHANGES: [(&str, &str, &str); 22] = [
 ];
 
 /// What can be read.
-const RESULTS: [&str; 24] = [
+const RESULTS: [&str; 25] = [
     "/",
     "/compare",
     "/runs/abcdefabcdef",
@@ -76,6 +76,7 @@ const RESULTS: [&str; 24] = [
     "/api/v1/runs/abcdefabcdef/log/lines",
     "/api/v1/runs/abcdefabcdef/csv/stats",
     "/api/v1/runs/abcdefabcdef/hlog",
+    "/api/v1/runs/abcdefabcdef/report.html",
     "/api/v1/builds",
     "/api/v1/infrastructures",
     "/metrics",

@@ -113,6 +113,11 @@ impl ScopeView {
         }
     }
 
+    /// Address of the whole run.
+    pub(crate) fn page(&self) -> &str {
+        &self.page
+    }
+
     /// Whether it is the whole run.
     pub(crate) fn is_whole(&self) -> bool {
         self.scope.is_whole()

@@ -58,7 +58,7 @@ pub(in crate::web) enum ChartName {
 }
 
 /// Each name with its chart.
-const CHARTS: [(&str, Chart); 6] = [
+pub(in crate::web) const CHARTS: [(&str, Chart); 6] = [
     ("percentiles", Chart::Percentiles(Measure::Response)),
     ("statuses", Chart::Statuses),
     ("errors", Chart::Errors),
@@ -79,6 +79,13 @@ pub(in crate::web) enum TimesOf {
     /// From the call to the first byte of the answer.
     FirstByte,
 }
+
+/// Each name with its times.
+pub(in crate::web) const TIMES: [(&str, Measure); 3] = [
+    ("response", Measure::Response),
+    ("intended", Measure::Intended),
+    ("first_byte", Measure::FirstByte),
+];
 
 /// Query of `GET /api/v1/runs/{id}/charts/{chart}`.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -105,12 +112,13 @@ pub(in crate::web) struct TimesQuery {
 
 impl TimesQuery {
     fn measure(&self) -> Result<Measure, ChartError> {
-        match self.of.as_str() {
-            "" | "response" => Ok(Measure::Response),
-            "intended" => Ok(Measure::Intended),
-            "first_byte" => Ok(Measure::FirstByte),
-            other => Err(ChartError::NotTimes(shown(other))),
+        if self.of.is_empty() {
+            return Ok(Measure::Response);
         }
+        let known = TIMES.into_iter().find(|(name, _)| *name == self.of);
+        known
+            .map(|(_, measure)| measure)
+            .ok_or_else(|| ChartError::NotTimes(shown(&self.of)))
     }
 }
 

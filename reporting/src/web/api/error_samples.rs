@@ -45,7 +45,7 @@ pub(in crate::web) struct ErrorSamplesAnswer {
 
 /// A failed request with what came back. Secrets are hidden: `(hidden)` stands in their place.
 #[derive(Debug, Serialize, ToSchema)]
-struct ErrorSampleAnswer {
+pub(in crate::web) struct ErrorSampleAnswer {
     /// When it ended, in seconds of run time.
     at_s: f64,
     /// The same in UTC (RFC 3339).
@@ -85,7 +85,12 @@ struct SampleHeader {
 }
 
 impl ErrorSampleAnswer {
-    fn of(row: ErrorSampleRow, started_at: Option<WallTime>) -> Self {
+    /// What its error is known by.
+    pub(in crate::web) fn error_key(&self) -> String {
+        [&*self.method, &*self.name, &*self.error].join("\n")
+    }
+
+    pub(in crate::web) fn of(row: ErrorSampleRow, started_at: Option<WallTime>) -> Self {
         let data = row.data;
         let header = |(name, value)| SampleHeader { name, value };
         Self {

@@ -13,6 +13,7 @@ mod log_lines;
 mod metrics;
 mod notes;
 mod openapi;
+mod report;
 mod runs;
 mod samples;
 mod streamed;
@@ -24,10 +25,10 @@ mod workers;
 pub(super) use builds::{
     PROGRAM, announce_build, delete_build, download_build, list_builds, upload_piece,
 };
-pub(super) use charts::{ChartError, chart, distribution};
+pub(super) use charts::{CHARTS, ChartError, TIMES, chart, distribution};
 pub(super) use compare::compare;
 pub(super) use csv::csv_file;
-pub(super) use error_samples::error_samples;
+pub(super) use error_samples::{ErrorSampleAnswer, error_samples};
 pub(super) use health::{alive, ready};
 pub(super) use hlog::hlog;
 pub(super) use infrastructures::{create_infrastructure, list_infrastructures};
@@ -35,11 +36,12 @@ pub(super) use log_lines::log_lines;
 pub(super) use metrics::metrics;
 pub(super) use notes::{add_mark, change_notes, delete_mark, notes};
 pub(super) use openapi::openapi_document;
+pub(super) use report::report;
 pub(super) use runs::{
     change_users, completeness, delete_run, list_runs, log, progress, run, start_run, stop_run,
     tables,
 };
-pub(super) use samples::samples;
+pub(super) use samples::{SampleAnswer, samples};
 pub(super) use summary::summary;
 pub(super) use tokens::{create_token, list_tokens, revoke_token};
 pub(super) use view::view;

@@ -41,6 +41,7 @@ use crate::web::state::WebState;
         super::runs::progress,
         super::runs::tables,
         super::runs::log,
+        super::report::report,
         super::samples::samples,
         super::error_samples::error_samples,
         super::summary::summary,

@@ -57,7 +57,7 @@ pub(in crate::web) struct SamplesAnswer {
 
 /// One request. What is null was not recorded: by an agent of an earlier version, or because there is no such thing.
 #[derive(Debug, Serialize, ToSchema)]
-struct SampleAnswer {
+pub(in crate::web) struct SampleAnswer {
     /// When it ended, in seconds of run time.
     at_s: f64,
     /// The same in UTC (RFC 3339).
@@ -88,7 +88,7 @@ struct SampleAnswer {
 }
 
 impl SampleAnswer {
-    fn of(sample: SampleRow, started_at: Option<WallTime>) -> Self {
+    pub(in crate::web) fn of(sample: SampleRow, started_at: Option<WallTime>) -> Self {
         let ms = |us: u64| us as f64 / 1e3;
         Self {
             at_s: sample.at_us as f64 / 1e6,

@@ -21,6 +21,6 @@ pub(super) use front::{FrontQuery, delete_run_from_page, front_page};
 pub(super) use infrastructures::create_infrastructure_from_form;
 pub(super) use login::{log_in, log_out, login_page};
 pub(super) use notes::{add_mark_from_page, change_notes_from_page, delete_mark_from_page};
-pub(super) use render::{ErrorPage, html};
-pub(super) use run::{change_users_from_page, run_again, run_page, stop_run_from_page};
+pub(super) use render::{ErrorPage, html, html_response};
+pub(super) use run::{RunPage, change_users_from_page, run_again, run_page, stop_run_from_page};
 pub(super) use start_form::{again_page, start_from_form};

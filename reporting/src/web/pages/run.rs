@@ -8,14 +8,16 @@ use axum::response::{Redirect, Response};
 use axum::{Extension, Form};
 use greylag_infra::{RunId, RunRecord, StartTerms};
 
-use super::render::html;
+use super::render::{html, rendered};
 use crate::results::urls::run_url;
 use crate::results::views::compare_choices::CompareWith;
 use crate::results::views::run_view::{RunDelta, RunView};
 use crate::results::views::scope_view::ScopeView;
+use crate::store::Scope;
 use crate::web::access::identity::{Identity, Visitor};
 use crate::web::error::WebError;
 use crate::web::live::run_feed::RunPart;
+use crate::web::report_file::FileParts;
 use crate::web::requests::asked_part::AskedPart;
 use crate::web::requests::change_users::{ChangeForm, change_users};
 use crate::web::requests::start::start_again;
@@ -25,7 +27,7 @@ use crate::web::state::{WebState, find_run};
 /// Fills `templates/run.html`.
 #[derive(Template)]
 #[template(path = "run.html")]
-struct RunPage {
+pub(in crate::web) struct RunPage {
     /// The text of `<title>`.
     page_title: String,
     /// Which part of the run it shows.
@@ -43,6 +45,59 @@ struct RunPage {
     base: String,
     /// Who looks at it.
     visitor: Visitor,
+    /// What takes the place of assets and of the server, where the page is to be a file.
+    file: Option<FileParts>,
+}
+
+impl RunPage {
+    /// The page of this part of a run.
+    fn new(part: RunPart, scope: ScopeView) -> Self {
+        let about = &part.view.about;
+        Self {
+            page_title: format!(
+                "{} #{} – {} – Greylag",
+                about.test_name,
+                about.number,
+                about.shown_status()
+            ),
+            scope,
+            view: part.view,
+            first: part.delta,
+            initial_json: None,
+            compare_with: None,
+            base: String::new(),
+            visitor: Visitor::default(),
+            file: None,
+        }
+    }
+
+    /// Whether the page can show a part of the run.
+    fn can_narrow(&self) -> bool {
+        self.file.as_ref().is_none_or(|file| file.can_narrow)
+    }
+
+    /// Address of what is shown of one endpoint; empty where that cannot be shown.
+    fn of_endpoint(&self, method: &str, name: &str) -> String {
+        let address = self
+            .can_narrow()
+            .then(|| self.scope.of_endpoint(method, name));
+        address.unwrap_or_default()
+    }
+
+    /// The page of a whole run as a file.
+    ///
+    /// # Errors
+    /// The template cannot be filled.
+    pub(in crate::web) fn as_file(part: RunPart, file: FileParts) -> Result<String, WebError> {
+        // A part is named by what comes after the address of the file.
+        let elapsed_s = part.view.about.time_elapsed_s;
+        let scope = ScopeView::new("#".to_owned(), Scope::default(), elapsed_s);
+        let page = Self {
+            file: Some(file),
+            ..Self::new(part, scope)
+        };
+        rendered(&page)
+    }
 }
 
 /// `GET /runs/{id}`
@@ -53,24 +108,17 @@ pub(in crate::web) async fn run_page(
 ) -> Result<Response, WebError> {
     let part = RunPart::read(&state.coordinator, &run.id, &scope).await?;
     let initial_json = part.is_last.then(|| part.to_json()).transpose()?;
+    let scope = ScopeView::new(
+        format!("{}{}", state.base(), run_url(&run.id)),
+        scope,
+        part.view.about.time_elapsed_s,
+    );
     let page = RunPage {
-        page_title: format!(
-            "{} #{} – {} – Greylag",
-            part.view.about.test_name,
-            part.view.about.number,
-            part.view.about.shown_status()
-        ),
-        scope: ScopeView::new(
-            format!("{}{}", state.base(), run_url(&run.id)),
-            scope,
-            part.view.about.time_elapsed_s,
-        ),
-        compare_with: CompareWith::of(state.coordinator.store(), &state.base(), &run).await?,
-        view: part.view,
-        first: part.delta,
         initial_json,
+        compare_with: CompareWith::of(state.coordinator.store(), &state.base(), &run).await?,
         base: state.base(),
         visitor: identity.visitor(),
+        ..RunPage::new(part, scope)
     };
     Ok(html(StatusCode::OK, &page))
 }

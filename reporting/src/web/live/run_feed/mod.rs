@@ -10,7 +10,7 @@ mod tests;
 use greylag_infra::RunId;
 use serde_json::Value;
 
-use self::dots::MAX_DOTS;
+pub(in crate::web) use self::dots::MAX_DOTS;
 use self::log_tail::MAX_LOG_LINES;
 pub(in crate::web) use self::run_part::RunPart;
 use self::shown::{Change, Grown, Now, Shown};

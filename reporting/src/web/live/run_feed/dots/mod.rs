@@ -16,7 +16,7 @@ use crate::results::views::run_view::{DotChanges, DotKind};
 use crate::store::{SamplePoint, Samples};
 
 /// Most dots that are drawn from all requests.
-pub(super) const MAX_DOTS: usize = 4_000;
+pub(in crate::web) const MAX_DOTS: usize = 4_000;
 /// Seconds of run time for which late samples are looked for.
 const LATE_SAMPLES_S: u32 = 15;
 

@@ -1,0 +1,19 @@
+// Starts the run page where it is a file: what would be asked of the coordinator is in the file.
+
+import "./theme.js";
+import { FileSource } from "./file_source.js";
+import { h } from "./dom.js";
+import { useSource } from "./source.js";
+
+let contents = null;
+try {
+  contents = await FileSource.read();
+} catch {
+  // A mail server or an editor has changed it, or the download broke off.
+  const message = "This file is damaged: only the numbers of the whole run can be shown. Save or download it again.";
+  document.querySelector('[data-role="file-note"]').after(h("p", { class: "card file-failed", role: "alert" }, message));
+}
+if (contents) {
+  useSource(contents);
+  await import("./run.js");
+}

@@ -1,0 +1,217 @@
+//! What a file has of its run: what the API answers about the whole run, as far as there is room.
+
+use std::collections::{BTreeMap, HashMap};
+
+use greylag_infra::{RunId, RunRecord};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::api_types::LogRow;
+use crate::coordinator::Coordinator;
+use crate::measure::distribution::Distribution;
+use crate::measure::interval::{Measure, Measures};
+use crate::results::views::view_builder::whole_run_view;
+use crate::store::{Chart, ChartSteps, LogFilter, LogOrder, LogRange, Scope, Store};
+use crate::web::api::{CHARTS, ErrorSampleAnswer, SampleAnswer, TIMES};
+use crate::web::error::WebError;
+use crate::web::live::run_feed::{MAX_DOTS, RunPart};
+
+/// Most lines at the end of the log that a file has.
+const LAST_LOG_LINES: usize = 9_000;
+/// Most lines at the beginning of the log, if those at its end are not all.
+const FIRST_LOG_LINES: usize = 1_000;
+/// Most bytes of lines; compressed they take about a tenth.
+const MAX_LOG_BYTES: usize = 1_500_000;
+/// Samples of errors that a run has at most.
+const MAX_ERROR_SAMPLES: usize = 1_000;
+/// Most bytes of them as JSON; compressed they take about a quarter.
+const MAX_ERROR_SAMPLE_BYTES: usize = 600_000;
+
+/// A document for `assets/js/file_source.js`.
+#[derive(Debug, Serialize)]
+pub(super) struct Contents<'a> {
+    /// The whole run, as the page of the server has it.
+    initial: &'a RunPart,
+    /// The console tables of the whole run.
+    tables: String,
+    /// What the API answers about the whole run, by the end of its address.
+    answers: BTreeMap<String, Value>,
+    /// What is known of the requests that have dots.
+    samples: Vec<SampleAnswer>,
+    /// Failed requests with what came back.
+    error_samples: Vec<ErrorSampleAnswer>,
+    /// Lines of the log, in order.
+    log: Vec<LogRow>,
+    left_out: LeftOut,
+}
+
+/// What there was no room for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(super) struct LeftOut {
+    /// Lines of the log that are kept with the run.
+    pub(super) log_lines: u64,
+    /// Samples of errors.
+    pub(super) error_samples: u64,
+}
+
+impl<'a> Contents<'a> {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(super) async fn read(
+        coordinator: &Coordinator,
+        run: &RunRecord,
+        part: &'a RunPart,
+    ) -> Result<Self, WebError> {
+        let store = coordinator.store();
+        let whole = Scope::default();
+        let view = whole_run_view(coordinator, run, &whole).await?;
+        let (samples, _) = store.sample_details(&run.id, &whole, MAX_DOTS).await?;
+        let (rows, _) = store
+            .error_samples(&run.id, &whole, None, MAX_ERROR_SAMPLES)
+            .await?;
+        let error_samples = rows
+            .into_iter()
+            .map(|row| ErrorSampleAnswer::of(row, run.started_at))
+            .collect();
+        let (error_samples, error_samples_left_out) = first_of_each(error_samples)?;
+        let (log, log_lines_left_out) = log(store, &run.id).await?;
+        Ok(Self {
+            initial: part,
+            tables: view.console_tables.unwrap_or_default(),
+            answers: answers(store, run).await?,
+            samples: samples
+                .into_iter()
+                .map(|row| SampleAnswer::of(row, run.started_at))
+                .collect(),
+            error_samples,
+            log,
+            left_out: LeftOut {
+                log_lines: log_lines_left_out,
+                error_samples: error_samples_left_out,
+            },
+        })
+    }
+
+    /// The console tables of the whole run.
+    pub(super) fn tables(&self) -> &str {
+        &self.tables
+    }
+
+    /// What there was no room for.
+    pub(super) fn left_out(&self) -> LeftOut {
+        self.left_out
+    }
+}
+
+/// The charts of the whole run.
+async fn answers(store: &Store, run: &RunRecord) -> Result<BTreeMap<String, Value>, WebError> {
+    let whole = Scope::default();
+    let value = |data: serde_json::Result<Value>| {
+        data.map_err(|error| WebError::internal("writing a chart", &error))
+    };
+    let mut answers = BTreeMap::new();
+    for (name, chart) in CHARTS {
+        if matches!(chart, Chart::Percentiles(_)) {
+            continue;
+        }
+        let data = store.chart(run, &whole, chart, ChartSteps::default());
+        answers.insert(
+            format!("/charts/{name}"),
+            value(serde_json::to_value(data.await?))?,
+        );
+    }
+    for (name, measure) in TIMES {
+        let chart = Chart::Percentiles(measure);
+        let data = store.chart(run, &whole, chart, ChartSteps::default());
+        answers.insert(
+            format!("/charts/percentiles?of={name}"),
+            value(serde_json::to_value(data.await?))?,
+        );
+        let data = distribution(store, &run.id, measure).await?;
+        answers.insert(
+            format!("/distribution?of={name}"),
+            value(serde_json::to_value(data))?,
+        );
+    }
+    Ok(answers)
+}
+
+async fn distribution(
+    store: &Store,
+    id: &RunId,
+    measure: Measure,
+) -> Result<Distribution, WebError> {
+    let totals = store
+        .totals_with(id, &Scope::default(), Measures::only(measure))
+        .await?;
+    Ok(Distribution::of(&totals.aggregated(), measure))
+}
+
+/// The first and the last lines of a run's log, and how many are between them.
+async fn log(store: &Store, id: &RunId) -> Result<(Vec<LogRow>, u64), WebError> {
+    let all = LogFilter::default();
+    let last = LogRange {
+        after: 0,
+        before: None,
+        order: LogOrder::Last,
+        limit: LAST_LOG_LINES,
+    };
+    let mut last = store.log_page(id, &all, last).await?.rows;
+    let fit = that_fit(last.iter().rev());
+    last.drain(..last.len() - fit);
+    let Some(next) = last.first().map(|row| row.seq).filter(|seq| *seq > 1) else {
+        return Ok((last, 0));
+    };
+    let first = LogRange {
+        after: 0,
+        before: Some(next),
+        order: LogOrder::First,
+        limit: FIRST_LOG_LINES,
+    };
+    let mut log = store.log_page(id, &all, first).await?.rows;
+    log.truncate(that_fit(log.iter()));
+    // Positions have no gaps.
+    let left_out = next - 1 - log.len() as u64;
+    log.append(&mut last);
+    Ok((log, left_out))
+}
+
+/// How many of the lines fit into what there is room for.
+fn that_fit<'a>(lines: impl Iterator<Item = &'a LogRow>) -> usize {
+    let mut bytes = 0;
+    let fit = lines.take_while(|row| {
+        bytes += row.text.len() + row.source.len();
+        bytes <= MAX_LOG_BYTES
+    });
+    fit.count()
+}
+
+/// As many samples as there is room for: the first of each error before any second one. And how many there is no room for.
+fn first_of_each(
+    samples: Vec<ErrorSampleAnswer>,
+) -> Result<(Vec<ErrorSampleAnswer>, u64), WebError> {
+    let mut of_error: HashMap<String, u32> = HashMap::new();
+    let mut ranked = Vec::with_capacity(samples.len());
+    for (at, sample) in samples.iter().enumerate() {
+        let rank = of_error.entry(sample.error_key()).or_default();
+        *rank += 1;
+        let json = serde_json::to_vec(sample)
+            .map_err(|error| WebError::internal("writing a sample", &error))?;
+        ranked.push((*rank, at, json.len()));
+    }
+    ranked.sort_unstable();
+    let mut bytes = 0;
+    let fit = ranked.iter().take_while(|(_, _, more)| {
+        bytes += more;
+        bytes <= MAX_ERROR_SAMPLE_BYTES
+    });
+    let mut kept: Vec<usize> = fit.map(|(_, at, _)| *at).collect();
+    kept.sort_unstable();
+    let left_out = (samples.len() - kept.len()) as u64;
+    let mut kept = kept.into_iter().peekable();
+    let samples = samples.into_iter().enumerate();
+    let samples = samples.filter(|(at, _)| kept.next_if_eq(at).is_some());
+    Ok((samples.map(|(_, sample)| sample).collect(), left_out))
+}

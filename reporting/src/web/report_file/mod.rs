@@ -1,0 +1,131 @@
+//! A run's page as one file that needs no server: to be mailed, or kept with the results of a CI job.
+//!
+//! It is the run page itself: the same templates (`templates/run.html` with `file`), the same styles and the same scripts,
+//! written into the page. What differs is where the scripts ask for data: `assets/js/source.js` is asked for everything, and in a file
+//! `assets/js/file_source.js` answers in its place, with what the API would have answered.
+//!
+//! - The modules are joined into one script (`joined_script.rs`), because browsers load none from beside a file. Scripts and
+//!   styles are allowed by their hashes (`shell.rs`); nothing else is, so that the file can make no request.
+//! - Answers about the whole run are those of the API (`contents.rs`), compressed. Nothing of them is computed again.
+//! - Without scripts the page has the numbers of the whole run, as any page of the server.
+//! - What a file cannot do is left out by the templates: what changes the run, what is downloaded, links to other pages.
+//!
+//! Whatever had to be left out for the size of the file is said in the file.
+
+mod contents;
+mod joined_script;
+mod packed;
+mod shell;
+
+use greylag_infra::RunRecord;
+use tokio::sync::Semaphore;
+
+use self::contents::Contents;
+use self::shell::SHELL;
+use crate::coordinator::Coordinator;
+use crate::results::calendar::utc;
+use crate::results::page_text::count;
+use crate::store::Scope;
+use crate::web::error::WebError;
+use crate::web::live::run_feed::RunPart;
+use crate::web::pages::RunPage;
+
+/// Files that are made at the same time: each takes some seconds and some ten megabytes.
+static MAKING: Semaphore = Semaphore::const_new(2);
+
+/// What takes the place of assets and of the server in a page that is a file.
+#[derive(Debug)]
+pub(in crate::web) struct FileParts {
+    /// What the page may do, for its `Content-Security-Policy`.
+    pub(in crate::web) policy: &'static str,
+    /// The picture of the page as a `data:` address.
+    pub(in crate::web) icon: &'static str,
+    /// All styles.
+    pub(in crate::web) styles: &'static str,
+    /// The script that runs before the page is shown.
+    pub(in crate::web) early_script: &'static str,
+    /// All other scripts as one module.
+    pub(in crate::web) script: &'static str,
+    /// Whether the file can show parts of the run.
+    pub(in crate::web) can_narrow: bool,
+    /// What there is to know about the file, line by line.
+    pub(in crate::web) notes: Vec<String>,
+    /// The console tables of the whole run.
+    pub(in crate::web) tables: String,
+    /// What the scripts read.
+    pub(in crate::web) data: Vec<DataBlock>,
+}
+
+/// Data in the page: compressed by gzip.
+#[derive(Debug)]
+pub(in crate::web) struct DataBlock {
+    /// The element's id.
+    pub(in crate::web) id: &'static str,
+    /// The bytes.
+    pub(in crate::web) base64: String,
+}
+
+/// The page of a run as a file: of one in progress, as it is now.
+///
+/// # Errors
+/// The run is gone, or the store failed.
+pub(in crate::web) async fn report_file(
+    coordinator: &Coordinator,
+    run: &RunRecord,
+) -> Result<String, WebError> {
+    let _permit = MAKING
+        .acquire()
+        .await
+        .map_err(|error| WebError::internal("waiting to make a file", &error))?;
+    let mut part = RunPart::read(coordinator, &run.id, &Scope::default()).await?;
+    // What is wrong right now is not when the file is looked at.
+    part.view.notices.clear();
+    let contents = Contents::read(coordinator, run, &part).await?;
+    let notes = notes(coordinator, run, &contents);
+    let tables = contents.tables().to_owned();
+    let data = DataBlock {
+        id: "file-data",
+        base64: packed::json(&contents)?,
+    };
+    RunPage::as_file(
+        part,
+        FileParts {
+            policy: &SHELL.policy,
+            icon: &SHELL.icon,
+            styles: &SHELL.styles,
+            early_script: SHELL.early_script,
+            script: &SHELL.script,
+            can_narrow: false,
+            notes,
+            tables,
+            data: vec![data],
+        },
+    )
+}
+
+fn notes(coordinator: &Coordinator, run: &RunRecord, contents: &Contents) -> Vec<String> {
+    let version = env!("CARGO_PKG_VERSION");
+    let now = utc(coordinator.now());
+    let state = if run.phase.is_over() {
+        ""
+    } else {
+        ", while the run was in progress"
+    };
+    let mut notes = vec![format!(
+        "Saved by Greylag {version} on {now}{state}. The file needs no server and makes no requests."
+    )];
+    let left_out = contents.left_out();
+    if left_out.log_lines > 0 {
+        notes.push(format!(
+            "{} lines in the middle of the log are not in this file.",
+            count(left_out.log_lines)
+        ));
+    }
+    if left_out.error_samples > 0 {
+        notes.push(format!(
+            "{} samples of errors are not in this file; each error has its first ones.",
+            count(left_out.error_samples)
+        ));
+    }
+    notes
+}
