@@ -7,6 +7,7 @@ use std::path::Path;
 
 use greylag_reporting::NEXT_SECOND_HEADER;
 use reqwest::Response;
+use tempfile::NamedTempFile;
 
 use super::api_client::ApiError;
 use super::failure::Failure;
@@ -58,22 +59,8 @@ impl Download {
 
     /// Writes all of it to a file, which has the whole or is not touched. One that exists is replaced. How many bytes it has.
     pub(crate) async fn save(mut self, path: &Path) -> Result<u64, Failure> {
-        let cannot_write = |error: io::Error| {
-            Failure::bad_input(format!("{} cannot be written: {error}", path.display()))
-        };
-        if path.is_dir() {
-            return Err(cannot_write(io::ErrorKind::IsADirectory.into()));
-        }
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        // Readable by whoever may read files made here.
-        let mut file = tempfile::Builder::new()
-            .prefix(".greylag-export-")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(directory)
-            .map_err(cannot_write)?;
+        let cannot_write = |error: io::Error| cannot_write(path, &error);
+        let mut file = file_beside(path)?;
         let mut bytes = 0;
         while let Some(chunk) = self.chunk().await.map_err(Failure::bad_input)? {
             file.write_all(&chunk).map_err(cannot_write)?;
@@ -84,4 +71,28 @@ impl Download {
         kept.map_err(|error| cannot_write(error.error))?;
         Ok(bytes)
     }
+}
+
+/// A file beside the one that is to be written, which can take its place.
+///
+/// # Errors
+/// There can be none.
+pub(crate) fn file_beside(path: &Path) -> Result<NamedTempFile, Failure> {
+    if path.is_dir() {
+        return Err(cannot_write(path, &io::ErrorKind::IsADirectory.into()));
+    }
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    // Readable by whoever may read files made here.
+    tempfile::Builder::new()
+        .prefix(".greylag-export-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(directory)
+        .map_err(|error| cannot_write(path, &error))
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::bad_input(format!("{} cannot be written: {error}", path.display()))
 }

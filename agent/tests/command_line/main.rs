@@ -109,6 +109,10 @@ fn numbers_and_durations_are_checked() {
             "cannot be written to no/such/dir/x.json",
         ),
         (
+            vec!["--html", "no/such/dir/x.html"],
+            "no/such/dir/x.html cannot be written",
+        ),
+        (
             vec!["--log-level", "greylag=loud"],
             "is not a valid log level",
         ),
@@ -332,8 +336,7 @@ fn a_variable_that_is_empty_is_not_set() {
 fn everything_that_is_wrong_is_said_at_once() {
     let line = [
         "run",
-        "--html",
-        "r.html",
+        "--reset-stats",
         "--expect-workers=4",
         "-r",
         "fast",
@@ -342,7 +345,7 @@ fn everything_that_is_wrong_is_said_at_once() {
     let variables = [("GREYLAG_USERS", "many"), ("GREYLAG_RUN_TIME", "soon")];
     let words = [
         "6 problems",
-        "--html: ",
+        "--reset-stats: ",
         "--expect-workers: ",
         "--master: ",
         "'fast' for --spawn-rate",

@@ -232,6 +232,10 @@ fn a_run_is_exported_to_files_and_to_standard_output() {
     assert!(text.starts_with("at_s,at,method,"), "{text}");
     assert_eq!(code, Some(0));
 
+    let (text, code) = export(&["--format", "html"]);
+    assert!(text.starts_with("<!doctype html>") && text.trim_end().ends_with("</html>"));
+    assert_eq!(code, Some(0));
+
     let (said, code) = export(&["--format", "csv", "--output", "results/checkout"]);
     assert_eq!(
         (said.as_str(), code),

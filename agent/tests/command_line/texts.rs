@@ -127,9 +127,7 @@ fn each_bad_command_line_has_its_message() {
             "--port",
             "80",
         ],
-        &[
-            "run", "-H", HOST, "--html", "r.html", "--master", "-r", "fast",
-        ],
+        &["run", "-H", HOST, "--reset-stats", "--master", "-r", "fast"],
         &["run", "-H", HOST, "--userz", "5"],
         &["run", "missing.toml"],
         &["run", "locustfile.py"],

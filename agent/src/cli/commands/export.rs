@@ -8,7 +8,7 @@ use greylag_infra::RunId;
 
 use crate::cli::api_client::ApiClient;
 use crate::cli::failure::Failure;
-use crate::cli::follow::CsvFiles;
+use crate::cli::follow::{CsvFiles, REPORT};
 use crate::cli::options::{CoordinatorAccess, run_id};
 
 /// Instead of a file: standard output.
@@ -45,6 +45,8 @@ enum ExportFormat {
     SamplesCsv,
     /// A histogram of response times for each second and endpoint, as a log of HdrHistogram (format 1.3, values in µs).
     Hlog,
+    /// The run's page as one file, which needs no server, as `run --html` writes it.
+    Html,
 }
 
 impl ExportFormat {
@@ -56,6 +58,7 @@ impl ExportFormat {
             Self::SeriesCsv => Some("csv/series"),
             Self::SamplesCsv => Some("csv/samples"),
             Self::Hlog => Some("hlog"),
+            Self::Html => Some(REPORT),
         }
     }
 }

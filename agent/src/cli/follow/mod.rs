@@ -1,6 +1,7 @@
 //! Following a run to its end: progress, the tables, the summary, the exit code.
 
 mod csv_files;
+mod html_file;
 mod keys;
 mod progress;
 mod run_log;
@@ -19,6 +20,7 @@ use crate::cli::failure::{FAILED, Failure};
 use crate::cli::print::print_line;
 use crate::cli::signals::Signals;
 pub(crate) use csv_files::CsvFiles;
+pub(crate) use html_file::{HtmlFile, REPORT};
 use keys::Keys;
 use progress::ProgressDisplay;
 pub(crate) use run_log::RunLog;
@@ -68,6 +70,8 @@ impl Outcome {
 pub(crate) struct Following {
     /// Where the summary goes.
     pub(crate) summary: Option<SummaryFile>,
+    /// Where the run's page goes.
+    pub(crate) html: Option<HtmlFile>,
     /// Where Locust's CSV files go.
     pub(crate) csv: Option<CsvFiles>,
     /// Repeats what users print; nothing of it when there is none.
@@ -198,7 +202,11 @@ pub(crate) async fn follow(
             Some(csv) => csv.finish(api, &run.id).await,
             None => Ok(()),
         };
-        shown.and(written).map(|()| summary)
+        let saved = match &following.html {
+            Some(html) => html.write(api, &run.id).await,
+            None => Ok(()),
+        };
+        shown.and(saved).and(written).map(|()| summary)
     };
     let interrupted = || {
         let page = api.page_of(run);

@@ -145,7 +145,7 @@ fn variables_of_every_subcommand_and_alias_count() {
 #[test]
 fn everything_that_is_wrong_is_said_at_once_by_its_name() {
     let refused = resolved(
-        "run -r quick --html r.html --expect-workers 4 --usres 3",
+        "run -r quick --reset-stats --expect-workers 4 --usres 3",
         &[
             ("GREYLAG_USERS", "many"),
             ("LOCUST_RUN_TIME", "soon"),
@@ -157,7 +157,7 @@ fn everything_that_is_wrong_is_said_at_once_by_its_name() {
     for words in [
         "8 problems",
         "'quick' for --spawn-rate: it must be a number",
-        "--html: not available yet",
+        "--reset-stats: results are kept",
         "--expect-workers: ",
         "unexpected argument '--usres'; did you mean `--users`?",
         "'many' for GREYLAG_USERS (--users): it must be a whole number",

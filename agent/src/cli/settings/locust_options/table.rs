@@ -313,8 +313,8 @@ pub(crate) const OPTIONS: &[LocustOption] = &[
         &["--html"],
         "LOCUST_HTML",
         Value,
-        Refused,
-        "not available yet; every run keeps its page, and `--summary FILE` and `--csv PREFIX` write files",
+        Same("html"),
+        "the run's page with everything it can do, in one file",
     ),
     option(
         &["--json"],
