@@ -79,8 +79,8 @@ pub struct LoadTest {
     /// Conditions on what the run measures, which its verdict is made of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<Threshold>,
-    /// The run that thresholds compare with: its id, `TEST#NUMBER`, or `pinned`; empty for the newest pinned run of the
-    /// test.
+    /// The run that thresholds compare with: its id, `TEST#NUMBER`, `TEST#pinned`, `TEST` for its newest run, or `pinned`; empty
+    /// for the newest pinned run of the test.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub baseline: String,
 }

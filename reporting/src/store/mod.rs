@@ -29,6 +29,7 @@ mod log_rows;
 mod log_search;
 mod lost_users;
 mod machine_rows;
+mod named_run;
 mod notice_rows;
 mod private_files;
 mod queries;

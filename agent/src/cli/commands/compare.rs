@@ -17,7 +17,7 @@ use crate::cli::print::print_line;
 /// Options of `greylag compare`.
 #[derive(Debug, Args)]
 pub(crate) struct CompareOptions {
-    /// Two to five runs: each as its id, as test#number, or as a test for its newest run.
+    /// Two to five runs: each as its id, as TEST#NUMBER, as TEST#pinned for the newest pinned run of a test, or as a test for its newest run.
     #[arg(value_name = "RUN", required = true, num_args = 2..=5)]
     runs: Vec<String>,
     /// The run that the others are compared with [default: the first].

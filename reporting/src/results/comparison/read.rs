@@ -7,7 +7,7 @@ use super::remarks::remarks;
 use super::{ComparedRun, Comparison, RunComparison};
 use crate::compare::{MeasuredRun, compare};
 use crate::plain_text::plain_text;
-use crate::store::{RunFilter, Scope, Store, StoreError, Window};
+use crate::store::{Scope, Store, StoreError, Window};
 
 /// Most runs of a comparison, the reference and further runs of it included.
 pub(crate) const MAX_RUNS: usize = 5;
@@ -48,7 +48,7 @@ pub(crate) enum Stretch {
 #[allow(missing_docs, reason = "the messages say it")]
 pub(crate) enum CompareError {
     #[error(
-        "run `{0}` was not found; name runs by id, by test and number such as `checkout#12`, or by test for its newest run"
+        "run `{0}` was not found; name runs by id, by test and number such as `checkout#12`, as `checkout#pinned` for the newest pinned run of a test, or by test for its newest run"
     )]
     NoSuchRun(String),
     #[error(
@@ -183,39 +183,16 @@ async fn read_all(
     Ok(runs)
 }
 
-/// The run of a name: its id, `test#number`, or the newest of a test.
+/// The run of a name: its id, `test#number`, `test#pinned`, or the newest of a test.
 ///
 /// # Errors
 /// No run has the name, or the store failed.
 pub(crate) async fn find_run(store: &Store, name: &str) -> Result<RunRecord, CompareError> {
-    let name = name.trim();
-    if let Some(run) = store.run(&name.into()).await? {
-        return Ok(run);
-    }
-    let of_number = name
-        .rsplit_once('#')
-        .and_then(|(test, number)| Some((test.trim(), number.parse::<u64>().ok()?)));
-    let newest = |test: &str, search: String| RunFilter {
-        test: Some(test.to_owned()),
-        search,
-        limit: Some(1),
-        offset: 0,
-    };
-    if let Some((test, number)) = of_number {
-        let filter = RunFilter {
-            limit: None,
-            ..newest(test, format!("#{number}"))
-        };
-        let runs = store.runs(filter).await?;
-        if let Some(run) = runs.into_iter().find(|run| run.number == number) {
-            return Ok(run);
-        }
-    }
-    let newest = store.runs(newest(name, String::new())).await?;
-    newest
-        .into_iter()
-        .next()
-        .ok_or_else(|| CompareError::NoSuchRun(plain_text(name).chars().take(MAX_SHOWN).collect()))
+    let found = store.run_named(name).await?;
+    found.ok_or_else(|| {
+        let name = plain_text(name.trim()).chars().take(MAX_SHOWN).collect();
+        CompareError::NoSuchRun(name)
+    })
 }
 
 /// A run as people name it.

@@ -1,6 +1,8 @@
 //! How a comparison reads, on pages and in terminals.
 
 use crate::compare::{Difference, NotTested, RunDifferences, RunVerdict, Statistic, Verdict};
+#[cfg(feature = "coordinator")]
+use crate::results::page_text::{ms, percent, rate};
 
 /// What a statistic is called.
 pub fn statistic_name(statistic: Statistic) -> &'static str {
@@ -53,6 +55,21 @@ pub fn run_verdict(differences: &RunDifferences) -> String {
     let others = others.filter(|found| !matches!(found, Verdict::Slower | Verdict::Faster));
     let words = others.map(|found| format!("; {}", verdict_name(*found)));
     format!("{times}{}", words.collect::<String>())
+}
+
+/// A value with its unit.
+#[cfg(feature = "coordinator")]
+pub(crate) fn value_text(statistic: Statistic, value: Option<f64>) -> String {
+    let Some(value) = value else {
+        return "–".to_owned();
+    };
+    match statistic {
+        Statistic::Rate => rate(value),
+        Statistic::ErrorRate => percent(value),
+        Statistic::Average | Statistic::P50 | Statistic::P95 | Statistic::P99 => {
+            format!("{} ms", ms(value))
+        }
+    }
 }
 
 /// From this change on it is said by which factor.

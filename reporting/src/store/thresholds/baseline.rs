@@ -3,18 +3,15 @@
 //! It is found out once and kept: pins come and go, and runs are deleted.
 
 use greylag_infra::{RunRecord, Threshold};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
 use crate::store::Store;
 use crate::store::error::{StoreError, StoreResult};
-use crate::store::integers::to_sql;
 use crate::store::live::WriterState;
-use crate::store::run_rows::{by_id, from_json, json, key_of};
+use crate::store::named_run::{self, PINNED};
+use crate::store::run_rows::{from_json, json, key_of};
 use crate::thresholds::Evaluation;
-
-/// The word for the newest pinned run of the test, which is also meant where nothing is said.
-const PINNED: &str = "pinned";
 
 /// What was found out.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -26,6 +23,20 @@ struct KeptBaseline {
 }
 
 impl Store {
+    /// The run that a run is to be compared with, as it stands now: the one that its test names, or the newest pinned one of its
+    /// test.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) async fn baseline_run(
+        &self,
+        record: &RunRecord,
+    ) -> Result<Option<RunRecord>, StoreError> {
+        let run = record.clone();
+        let query = move |connection: &rusqlite::Transaction<'_>| find(connection, &run);
+        self.inner.readers.run(query).await
+    }
+
     /// Of each threshold of a run that is about a baseline, what its metric was there; nothing if none is.
     pub(super) async fn baselines(&self, record: &RunRecord) -> StoreResult<Vec<Option<f64>>> {
         let is_of_baseline = |threshold: &Threshold| threshold.limit.is_of_baseline();
@@ -73,32 +84,12 @@ impl Store {
     }
 }
 
-/// The run that a run is compared with: by its id, as `test#number`, or the newest pinned one of its test. It is over.
+/// The run that a run is compared with: the one that its test names, or the newest pinned one of its test. It is over.
 fn find(connection: &Connection, run: &RunRecord) -> StoreResult<Option<RunRecord>> {
-    let named = run.test.baseline.trim();
-    let id: Option<String> = if named.is_empty() || named == PINNED {
-        connection
-            .prepare_cached(
-                "SELECT id FROM runs WHERE test = ?1 AND pinned AND is_over AND id <> ?2
-                 ORDER BY number DESC LIMIT 1",
-            )?
-            .query_row(params![run.test.name, run.id.as_str()], |row| row.get(0))
-            .optional()?
-    } else {
-        let (test, number) = named.rsplit_once('#').unwrap_or((named, ""));
-        let number: Option<u64> = number.parse().ok();
-        connection
-            .prepare_cached(
-                "SELECT id FROM runs WHERE is_over AND id <> ?1 AND (id = ?2 OR test = ?3 AND number = ?4) LIMIT 1",
-            )?
-            .query_row(
-                params![run.id.as_str(), named, test, number.map(to_sql)],
-                |row| row.get(0),
-            )
-            .optional()?
+    let pinned = || format!("{}#{PINNED}", run.test.name);
+    let name = match run.test.baseline.trim() {
+        "" | PINNED => pinned(),
+        named => named.to_owned(),
     };
-    match id {
-        Some(id) => by_id(connection, &id.into()),
-        None => Ok::<_, StoreError>(None),
-    }
+    named_run::find(connection, &name, Some(&run.id))
 }

@@ -14,9 +14,9 @@ use crate::compare::{Difference, Statistic, Verdict, is_worse};
 use crate::plain_text::plain_text;
 use crate::results::comparison::{
     Asked, CompareAddress, CompareError, ComparedRun, Comparison, RunComparison, Stretch,
-    change_text, find_run, finding, statistic_name,
+    change_text, find_run, finding, statistic_name, value_text,
 };
-use crate::results::page_text::{capitalised, ms, percent, rate};
+use crate::results::page_text::capitalised;
 use crate::results::urls::run_url;
 use crate::results::views::about_view::peak_users;
 use crate::results::views::run_view::shown_status;
@@ -150,8 +150,8 @@ impl ShownDifference {
             place,
             short: short.to_owned(),
             id: id.clone(),
-            reference: shown_value(statistic, difference.reference),
-            value: shown_value(statistic, difference.value),
+            reference: value_text(statistic, difference.reference),
+            value: value_text(statistic, difference.value),
             change: change(difference.change),
             interval: interval.map_or_else(String::new, |(low, high)| {
                 format!("{} to {}", change(Some(low)), change(Some(high)))
@@ -232,18 +232,6 @@ fn key_of(statistic: Statistic) -> String {
 /// A change as pages write it: with a minus sign.
 fn shown_change(statistic: Statistic, change: f64) -> String {
     change_text(statistic, change).replace('-', "−")
-}
-
-/// A value as pages write it.
-fn shown_value(statistic: Statistic, value: Option<f64>) -> String {
-    let Some(value) = value else {
-        return "–".to_owned();
-    };
-    match statistic {
-        Statistic::Rate => rate(value),
-        Statistic::ErrorRate => percent(value),
-        _ => format!("{} ms", ms(value)),
-    }
 }
 
 impl CompareView {
@@ -498,7 +486,7 @@ fn cards(comparison: &Comparison, runs: &[ShownRun], scale: Scale) -> Vec<Card> 
         .map(|(at, difference)| Card {
             title: capitalised(statistic_name(difference.statistic)),
             key: key_of(difference.statistic),
-            reference: shown_value(difference.statistic, difference.reference),
+            reference: value_text(difference.statistic, difference.reference),
             ends: scale.labels(difference.statistic),
             lines: comparison
                 .runs

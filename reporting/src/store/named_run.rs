@@ -1,0 +1,59 @@
+//! The run that a name means: an id, a test and a number, or a test.
+
+use greylag_infra::{RunId, RunRecord};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Store;
+use super::error::{StoreError, StoreResult};
+use super::integers::to_sql;
+use super::run_rows::by_id;
+
+/// The word for the newest pinned run of a test.
+pub(super) const PINNED: &str = "pinned";
+
+impl Store {
+    /// The run that a name means: its id, `checkout#12`, `checkout#pinned` for the newest pinned run of a test, or `checkout` for
+    /// the newest one.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) async fn run_named(&self, name: &str) -> Result<Option<RunRecord>, StoreError> {
+        let name = name.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| find(connection, &name, None);
+        self.inner.readers.run(query).await
+    }
+}
+
+/// The run of a name; with `other_than`, only among runs that are over, and another one than this.
+pub(super) fn find(
+    connection: &Connection,
+    name: &str,
+    other_than: Option<&RunId>,
+) -> StoreResult<Option<RunRecord>> {
+    let name = name.trim();
+    let (test, which) = name.rsplit_once('#').unwrap_or((name, ""));
+    let number: Option<u64> = which.parse().ok();
+    // In the order in which they are meant.
+    let newest_of_test = connection
+        .prepare_cached(
+            "SELECT id FROM runs
+             WHERE (id = ?1 OR test = ?2 AND (number = ?3 OR ?4 AND pinned) OR test = ?1)
+               AND (?5 IS NULL OR is_over AND id <> ?5)
+             ORDER BY id = ?1 DESC, test = ?2 AND ?2 <> ?1 DESC, number DESC LIMIT 1",
+        )?
+        .query_row(
+            params![
+                name,
+                test.trim(),
+                number.map(to_sql),
+                which == PINNED,
+                other_than.map(RunId::as_str)
+            ],
+            |row| row.get::<_, String>(0),
+        )
+        .optional()?;
+    match newest_of_test {
+        Some(id) => by_id(connection, &id.into()),
+        None => Ok(None),
+    }
+}
