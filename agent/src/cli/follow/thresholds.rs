@@ -52,22 +52,11 @@ pub(super) fn text(results: &[ThresholdResult], verdict: Option<TestVerdict>) ->
 
 /// State, condition, and what was measured.
 fn row(result: &ThresholdResult) -> [String; 3] {
-    let value = |value: f64| result.unit.text(value);
-    let mut measured = match result.actual {
-        Some(actual) => value(actual),
-        None => "nothing measured".to_owned(),
-    };
-    // What a baseline says is not in the condition.
-    if let Some(limit) = result.limit {
-        let _ = write!(measured, ", limit {}", value(limit));
-    }
-    if let Some(since_s) = result.breached_since_s {
-        let _ = write!(measured, ", breached since second {since_s}");
-    }
-    if let Some(explanation) = &result.explanation {
-        let _ = write!(measured, " ({explanation})");
-    }
-    [result.state.to_string(), result.condition.clone(), measured]
+    [
+        result.state.to_string(),
+        result.condition.clone(),
+        result.measured_text(),
+    ]
 }
 
 #[cfg(test)]

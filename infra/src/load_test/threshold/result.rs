@@ -58,6 +58,28 @@ pub enum TestVerdict {
     Failed,
 }
 
+impl ThresholdResult {
+    /// What was measured, in words: `3.2 %, limit 1 %, breached since second 41`.
+    pub fn measured_text(&self) -> String {
+        let value = |value: f64| self.unit.text(value);
+        let mut measured = match self.actual {
+            Some(actual) => value(actual),
+            None => "nothing measured".to_owned(),
+        };
+        // What a baseline says is not in the condition.
+        if let Some(limit) = self.limit {
+            measured += &format!(", limit {}", value(limit));
+        }
+        if let Some(since_s) = self.breached_since_s {
+            measured += &format!(", breached since second {since_s}");
+        }
+        if let Some(explanation) = &self.explanation {
+            measured += &format!(" ({explanation})");
+        }
+        measured
+    }
+}
+
 impl ThresholdState {
     /// Whether it makes the verdict that the test failed.
     pub fn is_failed(self) -> bool {
