@@ -3,6 +3,8 @@
 //! Everything is put together from what the store answers. The types of the document are there for clients, too.
 
 pub(crate) mod calendar;
+#[cfg(feature = "coordinator")]
+pub(crate) mod ci_report;
 pub(crate) mod comparison;
 #[cfg(feature = "coordinator")]
 pub(crate) mod console_tables;

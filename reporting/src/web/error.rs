@@ -76,6 +76,8 @@ pub(super) enum WebError {
     Form(#[from] FormRejection),
     #[error("step must be a whole number of seconds from 1 to {maximum_s}")]
     Step { maximum_s: u32 },
+    #[error("page must be an http or https address of at most {maximum_bytes} bytes")]
+    PageAddress { maximum_bytes: usize },
     #[error("at_ms and response_us are given together: a dot has both")]
     HalfADot,
     #[error(transparent)]
@@ -250,6 +252,7 @@ impl WebError {
                 BuildError::OtherSize { .. } | BuildError::OtherHash { .. } | BuildError::Data(_),
             )
             | Self::Step { .. }
+            | Self::PageAddress { .. }
             | Self::HalfADot
             | Self::Chart(ChartError::NotTimes(_))
             | Self::LogFilter(_)

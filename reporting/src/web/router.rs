@@ -84,6 +84,8 @@ pub fn router(
         .route("/api/v1/runs/{id}/marks", post(api::add_mark))
         .route("/api/v1/runs/{id}/marks/{number}", delete(api::delete_mark))
         .route("/api/v1/runs/{id}/summary", get(api::summary))
+        .route("/api/v1/runs/{id}/junit.xml", get(api::junit_file))
+        .route("/api/v1/runs/{id}/summary.md", get(api::markdown_summary))
         .route("/api/v1/runs/{id}/samples", get(api::samples))
         .route("/api/v1/runs/{id}/errors/samples", get(api::error_samples))
         .route("/api/v1/runs/{id}/completeness", get(api::completeness))

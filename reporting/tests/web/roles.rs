@@ -54,7 +54,7 @@ const CHANGES: [(&str, &str, &str); 22] = [
 ];
 
 /// What can be read.
-const RESULTS: [&str; 25] = [
+const RESULTS: &[&str] = &[
     "/",
     "/compare",
     "/runs/abcdefabcdef",
@@ -64,6 +64,8 @@ const RESULTS: [&str; 25] = [
     "/api/v1/runs/abcdefabcdef/view",
     "/api/v1/runs/abcdefabcdef/notes",
     "/api/v1/runs/abcdefabcdef/summary",
+    "/api/v1/runs/abcdefabcdef/junit.xml",
+    "/api/v1/runs/abcdefabcdef/summary.md",
     "/api/v1/runs/abcdefabcdef/progress",
     "/api/v1/runs/abcdefabcdef/completeness",
     "/api/v1/runs/abcdefabcdef/samples",
@@ -146,7 +148,7 @@ async fn a_viewer_reads_and_changes_nothing() {
 async fn an_agent_reads_and_changes_nothing() {
     let site = site_with_a_run().await;
     let (_, agent) = token_of(&site, Grant::of_role(Role::Agent)).await;
-    let reads = RESULTS.map(|path| ("GET", path, ""));
+    let reads = RESULTS.iter().map(|path| ("GET", *path, ""));
     let more = [
         "/api/v1/tokens",
         BUILD,

@@ -3,6 +3,7 @@
 
 mod builds;
 mod charts;
+mod ci_report;
 mod compare;
 mod csv;
 mod error_samples;
@@ -26,6 +27,7 @@ pub(super) use builds::{
     PROGRAM, announce_build, delete_build, download_build, list_builds, upload_piece,
 };
 pub(super) use charts::{CHARTS, ChartError, TIMES, chart, distribution};
+pub(super) use ci_report::{junit_file, markdown_summary};
 pub(super) use compare::compare;
 pub(super) use csv::csv_file;
 pub(super) use error_samples::{ErrorSampleAnswer, error_samples};

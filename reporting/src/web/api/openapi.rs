@@ -45,6 +45,8 @@ use crate::web::state::WebState;
         super::samples::samples,
         super::error_samples::error_samples,
         super::summary::summary,
+        super::ci_report::junit_file,
+        super::ci_report::markdown_summary,
         super::compare::compare,
         super::csv::csv_file,
         super::hlog::hlog,

@@ -1,0 +1,211 @@
+//! What continuous integration shows of a run says what its summary says.
+
+use axum::http::StatusCode;
+use greylag_infra::LoadTest;
+use greylag_reporting::AnnotationChange;
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use quick_junit::{NonSuccessKind, Report, TestCaseStatus};
+use serde_json::Value;
+
+use crate::compare::finished;
+use crate::site::{Site, load_test};
+
+const RUN: &str = "abcdefabcdef";
+const NAME: &str = "a|b `<i>` @all";
+
+async fn site() -> (Site, Value) {
+    let site = Site::start(None).await;
+    let thresholds = [
+        "error_rate < 10% during whole",
+        "p95 < 1h during whole",
+        "requests >= 1 for GET /<never>|x during ramp-down",
+    ];
+    let test = LoadTest {
+        thresholds: thresholds
+            .map(|text| text.parse().expect("a threshold"))
+            .to_vec(),
+        ..load_test(NAME)
+    };
+    site.finished_run(RUN, test, "/a|`b`", "<b>500</b>\u{1b}[31m")
+        .await;
+    let summary = site.get(&format!("/api/v1/runs/{RUN}/summary")).await;
+    (site, summary.json())
+}
+
+/// The cells of all tables, row by row, and the texts between them.
+fn read(markdown: &str) -> (Vec<Vec<String>>, String) {
+    let (mut rows, mut cells, mut texts) = (Vec::new(), Vec::new(), String::new());
+    let mut cell: Option<String> = None;
+    for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
+        match event {
+            Event::Start(Tag::TableCell) => cell = Some(String::new()),
+            Event::Text(text) | Event::Code(text) => {
+                cell.as_mut().unwrap_or(&mut texts).push_str(&text);
+            }
+            Event::End(TagEnd::TableCell) => cells.extend(cell.take()),
+            Event::End(TagEnd::TableHead | TagEnd::TableRow) => {
+                rows.push(std::mem::take(&mut cells));
+            }
+            Event::Html(html) | Event::InlineHtml(html) => panic!("HTML: {html}"),
+            Event::End(TagEnd::Paragraph | TagEnd::Heading(_)) => texts.push('\n'),
+            _ => {}
+        }
+    }
+    (rows, texts)
+}
+
+#[tokio::test]
+async fn junit_has_a_case_for_each_threshold_and_the_headline_numbers() {
+    let (site, summary) = site().await;
+    let answer = site
+        .get(&format!(
+            "/api/v1/runs/{RUN}/junit.xml?page=https%3A%2F%2Fload.example%2Fr"
+        ))
+        .await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let report = Report::deserialize_from_str(&answer.body).unwrap();
+    assert_eq!((report.tests, report.failures, report.errors), (4, 2, 0));
+    let [suite] = report.test_suites.as_slice() else {
+        panic!("one suite: {report:?}");
+    };
+    assert_eq!(suite.name.as_str(), format!("{NAME} #1"));
+    let property = |name: &str| {
+        let mut properties = suite.properties.iter();
+        let found = properties.find(|property| property.name.as_str() == name);
+        found.unwrap_or_else(|| panic!("no {name}")).value.as_str()
+    };
+    for number in [
+        "requests",
+        "failures",
+        "error_rate",
+        "rps",
+        "p50_ms",
+        "p9999_ms",
+    ] {
+        let value: f64 = property(number).parse().unwrap();
+        assert_eq!(Some(value), summary["totals"][number].as_f64(), "{number}");
+    }
+    assert_eq!(property("verdict"), "failed");
+    assert_eq!(property("page"), "https://load.example/r");
+    let mut cases = suite.test_cases.iter();
+    let run = cases.next().unwrap();
+    assert!(matches!(run.status, TestCaseStatus::Success { .. }));
+    let thresholds = summary["thresholds"].as_array().unwrap();
+    for (case, threshold) in cases.zip(thresholds) {
+        assert_eq!(threshold["condition"], case.name.as_str());
+        let is_passed = threshold["state"] == "passed";
+        match &case.status {
+            TestCaseStatus::Success { .. } => assert!(is_passed, "{case:?}"),
+            TestCaseStatus::NonSuccess {
+                kind, ty, message, ..
+            } => {
+                assert_eq!(*kind, NonSuccessKind::Failure);
+                let state = threshold["state"].as_str().unwrap().replace('_', " ");
+                assert_eq!(ty.as_ref().unwrap().as_str(), state);
+                let limit = message.as_ref().unwrap().as_str();
+                assert!(limit.contains("limit "), "{limit}");
+            }
+            TestCaseStatus::Skipped { .. } => panic!("{case:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn markdown_shows_the_same_and_obeys_nothing() {
+    let (site, summary) = site().await;
+    let answer = site.get(&format!("/api/v1/runs/{RUN}/summary.md")).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let (rows, texts) = read(&answer.body);
+    assert!(
+        texts.starts_with(&format!("❌ {NAME} #1 failed")),
+        "{texts}"
+    );
+    assert!(
+        texts.contains("Verdict: failed (2 of 3 thresholds failed)"),
+        "{texts}"
+    );
+    let thresholds = summary["thresholds"].as_array().unwrap();
+    for threshold in thresholds {
+        let row = rows.iter().find(|row| threshold["condition"] == row[0]);
+        let row = row.unwrap_or_else(|| panic!("{threshold} in {rows:?}"));
+        let state = threshold["state"].as_str().unwrap().replace('_', " ");
+        assert!(row[1].ends_with(&state), "{row:?}");
+    }
+    let at = rows.iter().position(|row| row[0] == "Requests").unwrap();
+    let totals = &summary["totals"];
+    assert_eq!(rows[at + 1][0], totals["requests"].to_string());
+    let errors = summary["errors"].as_array().unwrap();
+    let occurrences = errors[0]["occurrences"].to_string();
+    let shown = rows.iter().find(|row| row[0] == occurrences);
+    assert_eq!(shown.unwrap()[1], "GET /a|`b`");
+    assert!(!texts.contains("baseline"), "{texts}");
+    assert!(!answer.body.contains('\u{1b}'));
+}
+
+#[tokio::test]
+async fn markdown_says_what_differs_from_the_pinned_run() {
+    let site = Site::start(None).await;
+    let (first, same, slower) = ("aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc");
+    finished(&site, first, "checkout", 1.0).await;
+    finished(&site, same, "checkout", 1.0).await;
+    finished(&site, slower, "checkout", 1.2).await;
+    let markdown = async |id: &str| {
+        let answer = site.get(&format!("/api/v1/runs/{id}/summary.md")).await;
+        read(&answer.body)
+    };
+    let (_, texts) = markdown(slower).await;
+    assert!(
+        !texts.contains("Compared with"),
+        "nothing is pinned: {texts}"
+    );
+    let pin = AnnotationChange {
+        pinned: Some(true),
+        ..AnnotationChange::default()
+    };
+    let store = site.coordinator.store();
+    store.annotate(&first.into(), pin).await.unwrap();
+    let (rows, texts) = markdown(slower).await;
+    assert!(
+        texts.contains("Compared with checkout #1\nslower"),
+        "{texts}"
+    );
+    let row = rows.iter().find(|row| row[1] == "95th percentile").unwrap();
+    assert_eq!(
+        (row[0].as_str(), row[6].as_str()),
+        ("all requests", "slower")
+    );
+    assert!(
+        row[4].starts_with("+2") || row[4].starts_with("+19"),
+        "{row:?}"
+    );
+    let (_, texts) = markdown(same).await;
+    assert!(texts.contains("no evidence of a difference"), "{texts}");
+    // A comparison may name the pinned run, too.
+    let compared = site
+        .get("/api/v1/compare?runs=checkout%23pinned,checkout")
+        .await
+        .json();
+    assert_eq!(compared["reference"]["number"], 1);
+    assert_eq!(compared["runs"][0]["run"]["number"], 3);
+}
+
+#[tokio::test]
+async fn only_an_address_becomes_a_link() {
+    let (site, _) = site().await;
+    for page in ["javascript:alert(1)", "x", "ftp://a/"] {
+        for file in ["junit.xml", "summary.md"] {
+            let path = format!("/api/v1/runs/{RUN}/{file}?page={page}");
+            let answer = site.get(&path).await;
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+        }
+    }
+    let path = format!("/api/v1/runs/{RUN}/summary.md?page=https://a/b)%5Bc%5D(d%3Fx=%22");
+    let answer = site.get(&path).await;
+    assert!(
+        answer
+            .body
+            .contains("[Results](https://a/b%29[c]%28d?x=%22)"),
+        "{}",
+        answer.body
+    );
+}
