@@ -468,16 +468,22 @@ impl ApiClient {
         let full = if full { "full=1" } else { "" };
         let from = from.map_or_else(String::new, |from| format!("&from={from}"));
         let path = format!("/api/v1/runs/{id}/csv/stats_history?{full}{from}");
-        self.read(&path).await
+        self.read(&path, &[]).await
     }
 
     /// An answer below the address of a run, as it comes.
-    pub(crate) async fn download(&self, id: &RunId, path: &str) -> Result<Download, ApiError> {
-        self.read(&format!("/api/v1/runs/{id}/{path}")).await
+    pub(crate) async fn download(
+        &self,
+        id: &RunId,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Download, ApiError> {
+        self.read(&format!("/api/v1/runs/{id}/{path}"), query).await
     }
 
-    async fn read(&self, path: &str) -> Result<Download, ApiError> {
-        let response = self.send(self.request(Method::GET, path)).await?;
+    async fn read(&self, path: &str, query: &[(&str, &str)]) -> Result<Download, ApiError> {
+        let request = self.request(Method::GET, path).query(query);
+        let response = self.send(request).await?;
         Ok(Download::new(self.base.to_string(), response))
     }
 

@@ -1,16 +1,13 @@
 //! A long answer of the coordinator as it comes, and the file that it goes into.
 
-use std::fs::Permissions;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 use greylag_reporting::NEXT_SECOND_HEADER;
 use reqwest::Response;
-use tempfile::NamedTempFile;
 
 use super::api_client::ApiError;
 use super::failure::Failure;
+use super::output_file::OutputFile;
 use crate::innermost::innermost;
 
 /// An answer whose body is read piece by piece.
@@ -58,41 +55,15 @@ impl Download {
     }
 
     /// Writes all of it to a file, which has the whole or is not touched. One that exists is replaced. How many bytes it has.
-    pub(crate) async fn save(mut self, path: &Path) -> Result<u64, Failure> {
-        let cannot_write = |error: io::Error| cannot_write(path, &error);
-        let mut file = file_beside(path)?;
+    pub(crate) async fn save(mut self, file: &OutputFile) -> Result<u64, Failure> {
+        let mut filled = file.begin()?;
         let mut bytes = 0;
         while let Some(chunk) = self.chunk().await.map_err(Failure::bad_input)? {
-            file.write_all(&chunk).map_err(cannot_write)?;
+            let written = filled.write_all(&chunk);
+            written.map_err(|error| file.cannot_write(&error))?;
             bytes += chunk.len() as u64;
         }
-        file.as_file().sync_all().map_err(cannot_write)?;
-        let kept = file.persist(path);
-        kept.map_err(|error| cannot_write(error.error))?;
+        file.finish(filled)?;
         Ok(bytes)
     }
-}
-
-/// A file beside the one that is to be written, which can take its place.
-///
-/// # Errors
-/// There can be none.
-pub(crate) fn file_beside(path: &Path) -> Result<NamedTempFile, Failure> {
-    if path.is_dir() {
-        return Err(cannot_write(path, &io::ErrorKind::IsADirectory.into()));
-    }
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    // Readable by whoever may read files made here.
-    tempfile::Builder::new()
-        .prefix(".greylag-export-")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(directory)
-        .map_err(|error| cannot_write(path, &error))
-}
-
-fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::bad_input(format!("{} cannot be written: {error}", path.display()))
 }

@@ -11,6 +11,7 @@ mod listen;
 mod local;
 mod logging;
 mod options;
+mod output_file;
 mod print;
 mod run_list;
 mod settings;

@@ -213,7 +213,7 @@ impl Recipe {
     }
 }
 
-fn write_program(path: &Path, text: &str) {
+pub(crate) fn write_program(path: &Path, text: &str) {
     fs::write(path, text).expect("a program");
     let mode = fs::Permissions::from_mode(0o755);
     fs::set_permissions(path, mode).expect("a program");

@@ -8,8 +8,9 @@ use greylag_infra::RunId;
 
 use crate::cli::api_client::ApiClient;
 use crate::cli::failure::Failure;
-use crate::cli::follow::{CsvFiles, REPORT};
+use crate::cli::follow::CsvFiles;
 use crate::cli::options::{CoordinatorAccess, run_id};
+use crate::cli::output_file::OutputFile;
 
 /// Instead of a file: standard output.
 const STDOUT: &str = "-";
@@ -47,6 +48,10 @@ enum ExportFormat {
     Hlog,
     /// The run's page as one file, which needs no server, as `run --html` writes it.
     Html,
+    /// A JUnit file for CI, as `run --junit` writes it.
+    Junit,
+    /// A summary in Markdown, as `run --markdown` writes it.
+    Markdown,
 }
 
 impl ExportFormat {
@@ -58,7 +63,9 @@ impl ExportFormat {
             Self::SeriesCsv => Some("csv/series"),
             Self::SamplesCsv => Some("csv/samples"),
             Self::Hlog => Some("hlog"),
-            Self::Html => Some(REPORT),
+            Self::Html => Some("report.html"),
+            Self::Junit => Some("junit.xml"),
+            Self::Markdown => Some("summary.md"),
         }
     }
 }
@@ -80,12 +87,13 @@ pub(crate) async fn export(options: ExportOptions) -> Result<ExitCode, Failure> 
         }
         return export_csv(&access.client()?, &run, output).await;
     };
-    let download = access.client()?.download(&run, path).await;
+    let download = access.client()?.download(&run, path, &[]).await;
     let download = download.map_err(Failure::bad_input)?;
     if is_stdout {
         download.print().await?;
     } else {
-        let bytes = download.save(&output).await?;
+        let file = OutputFile::new("the run", output.clone())?;
+        let bytes = download.save(&file).await?;
         // Not on standard output, which is for results.
         eprintln!("Wrote {} ({} KiB).", output.display(), bytes.div_ceil(1024));
     }

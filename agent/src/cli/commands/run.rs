@@ -16,7 +16,9 @@ use super::scenarios::{list_tasks_of, list_users};
 use crate::cli::api_client::ApiClient;
 use crate::cli::data_files::check_readable;
 use crate::cli::failure::Failure;
-use crate::cli::follow::{CsvFiles, Following, HtmlFile, RunLog, SummaryFile, follow, warn_about};
+use crate::cli::follow::{
+    CsvFiles, Following, ReportFiles, ReportOptions, RunLog, SummaryFile, follow, warn_about,
+};
 use crate::cli::local::{LOCAL_INFRASTRUCTURE, Local, LocalPage};
 use crate::cli::options::{
     AskedTest, CaOption, DataDir, PageOptions, TestOptions, coordinator_url,
@@ -68,10 +70,8 @@ pub(crate) struct RunOptions {
     /// Write the run's summary to this file as JSON; replaces Locust's --json-file.
     #[arg(long, env = "GREYLAG_SUMMARY", value_name = "FILE")]
     summary: Option<PathBuf>,
-    /// Write the run's page to this file, which needs no server: with charts, log and samples of errors, at most 5 MB for an
-    /// hour with 50 endpoints.
-    #[arg(long, env = "GREYLAG_HTML", value_name = "FILE")]
-    html: Option<PathBuf>,
+    #[command(flatten)]
+    reports: ReportOptions,
     /// Write Locust's CSV files and keep them up to date during the run: PREFIX_stats.csv, PREFIX_stats_history.csv,
     /// PREFIX_failures.csv and PREFIX_exceptions.csv.
     #[arg(long, env = "GREYLAG_CSV", value_name = "PREFIX")]
@@ -97,7 +97,8 @@ impl RunOptions {
         let csv = csv.map(|prefix| CsvFiles::new("--csv", prefix, self.csv_full_history));
         Ok(Following {
             summary: self.summary.clone().map(SummaryFile::new).transpose()?,
-            html: self.html.clone().map(HtmlFile::new).transpose()?,
+            reports: ReportFiles::new(self.reports.clone())?,
+            page_stays: self.coordinator.is_some(),
             csv: csv.transpose()?,
             log: (!self.quiet).then(|| RunLog::new(self.coordinator.is_none())),
             only_summary: self.only_summary,

@@ -1,9 +1,9 @@
 //! Following a run to its end: progress, the tables, the summary, the exit code.
 
 mod csv_files;
-mod html_file;
 mod keys;
 mod progress;
+mod report_files;
 mod run_log;
 mod shown_warnings;
 mod summary_file;
@@ -20,9 +20,9 @@ use crate::cli::failure::{FAILED, Failure};
 use crate::cli::print::print_line;
 use crate::cli::signals::Signals;
 pub(crate) use csv_files::CsvFiles;
-pub(crate) use html_file::{HtmlFile, REPORT};
 use keys::Keys;
 use progress::ProgressDisplay;
+pub(crate) use report_files::{ReportFiles, ReportOptions};
 pub(crate) use run_log::RunLog;
 use shown_warnings::ShownWarnings;
 pub(crate) use summary_file::SummaryFile;
@@ -70,8 +70,10 @@ impl Outcome {
 pub(crate) struct Following {
     /// Where the summary goes.
     pub(crate) summary: Option<SummaryFile>,
-    /// Where the run's page goes.
-    pub(crate) html: Option<HtmlFile>,
+    /// Where the coordinator's reports go.
+    pub(crate) reports: ReportFiles,
+    /// Whether the run's page is still there when this command has ended, so that reports may link to it.
+    pub(crate) page_stays: bool,
     /// Where Locust's CSV files go.
     pub(crate) csv: Option<CsvFiles>,
     /// Repeats what users print; nothing of it when there is none.
@@ -197,16 +199,14 @@ pub(crate) async fn follow(
             eprintln!("Warning, at the end of the run: {warning}");
         }
         let shown = show_results(api, run, &last, &summary, following.summary.as_ref()).await;
+        let page = following.page_stays.then(|| api.page_of(run));
+        let reports = following.reports.write(api, &run.id, page.as_deref()).await;
         // Last, because the history of a long run takes long.
         let written = match &following.csv {
             Some(csv) => csv.finish(api, &run.id).await,
             None => Ok(()),
         };
-        let saved = match &following.html {
-            Some(html) => html.write(api, &run.id).await,
-            None => Ok(()),
-        };
-        shown.and(saved).and(written).map(|()| summary)
+        shown.and(reports).and(written).map(|()| summary)
     };
     let interrupted = || {
         let page = api.page_of(run);

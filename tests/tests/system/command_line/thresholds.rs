@@ -1,8 +1,10 @@
-//! Thresholds of a run on three agents: exit code, output, the summary's file and the API agree.
+//! Thresholds of a run on three agents: exit code, output, page, API and the files for CI agree.
 
 use std::fs;
+use std::path::Path;
 
 use greylag_tests::{Cluster, Nginx, heavy};
+use quick_junit::{Report, TestCaseStatus};
 use tempfile::TempDir;
 
 use super::results::{read_summary, run_page};
@@ -52,6 +54,10 @@ async fn thresholds_decide_the_exit_code_and_are_the_last_words() {
         "out.json",
         "--exit-code-on-breach",
         "7",
+        "--junit",
+        "junit.xml",
+        "--markdown",
+        "summary.md",
     ];
     let ended = greylag()
         .run_in(directory.path(), &arguments, RUN_TIMEOUT)
@@ -113,4 +119,56 @@ async fn thresholds_decide_the_exit_code_and_are_the_last_words() {
             .ends_with("error_rate < 1%; p95 < 30s for GET /typo"),
         "{last}"
     );
+
+    assert_eq!(
+        states_of_junit(directory.path()),
+        words_of(&states),
+        "JUnit"
+    );
+    let (server, run) = run_page(&ended);
+    let page_url = format!("{server}/runs/{run}");
+    let markdown = fs::read_to_string(directory.path().join("summary.md")).expect("it is written");
+    let page = cluster.api().get(&format!("/runs/{run}")).await.body;
+    let page = page.replace("&#60;", "<").replace("&#62;", ">");
+    for (condition, state) in words_of(&states) {
+        let row = markdown.lines().find(|line| line.contains(&condition));
+        let row = row.unwrap_or_else(|| panic!("{condition} in {markdown}"));
+        assert!(row.contains(&format!(" {state} |")), "{row}");
+        assert!(page.contains(&condition), "{condition}");
+    }
+    assert!(
+        markdown.contains("**Verdict: failed** (2 of 4"),
+        "{markdown}"
+    );
+    assert!(
+        markdown.contains(&format!("[Results]({page_url})")),
+        "{markdown}"
+    );
+    assert!(page.contains("data-verdict=\"failed\""));
+}
+
+/// States as people read them.
+fn words_of(states: &[(&str, &str)]) -> Vec<(String, String)> {
+    let words = states.iter();
+    words
+        .map(|(condition, state)| ((*condition).to_owned(), state.replace('_', " ")))
+        .collect()
+}
+
+/// Each threshold of a JUnit file, and what it says of it.
+fn states_of_junit(directory: &Path) -> Vec<(String, String)> {
+    let file = fs::read_to_string(directory.join("junit.xml")).expect("it is written");
+    let report = Report::deserialize_from_str(&file).expect("it is a JUnit file");
+    assert_eq!((report.failures, report.errors), (2, 0), "{file}");
+    let cases = report.test_suites[0].test_cases.iter().skip(1);
+    cases
+        .map(|case| {
+            let state = match &case.status {
+                TestCaseStatus::NonSuccess { ty: Some(ty), .. } => ty.as_str(),
+                TestCaseStatus::Success { .. } => "passed",
+                other => panic!("{other:?}"),
+            };
+            (case.name.as_str().to_owned(), state.to_owned())
+        })
+        .collect()
 }

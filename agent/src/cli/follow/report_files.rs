@@ -1,0 +1,83 @@
+//! `--html FILE`, `--junit FILE` and `--markdown FILE`: what the coordinator makes of a run that is over, as files.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use greylag_infra::RunId;
+
+use crate::cli::api_client::ApiClient;
+use crate::cli::failure::Failure;
+use crate::cli::output_file::OutputFile;
+
+/// Which files are to be written.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ReportOptions {
+    /// Write the run's page to this file, which needs no server: with charts, log and samples of errors, at most 5 MB for an
+    /// hour with 50 endpoints.
+    #[arg(long, env = "GREYLAG_HTML", value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write a JUnit file for CI: a test case for each threshold and one for the run, with the headline numbers as properties.
+    #[arg(long, env = "GREYLAG_JUNIT", value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write a summary in Markdown, for the page of a CI job or a comment on a pull request.
+    #[arg(long, env = "GREYLAG_MARKDOWN", value_name = "FILE")]
+    markdown: Option<PathBuf>,
+}
+
+/// Files that will be written when a run is over.
+#[derive(Debug, Default)]
+pub(crate) struct ReportFiles(Vec<Report>);
+
+#[derive(Debug)]
+struct Report {
+    /// Where the coordinator has it, below the address of the run.
+    path: &'static str,
+    file: OutputFile,
+}
+
+impl ReportFiles {
+    /// Checks, before anything is started, that the files can be written.
+    pub(crate) fn new(options: ReportOptions) -> Result<Self, Failure> {
+        let ReportOptions {
+            html,
+            junit,
+            markdown,
+        } = options;
+        let asked = [
+            ("report.html", "the page", html),
+            ("junit.xml", "the JUnit file", junit),
+            ("summary.md", "the Markdown summary", markdown),
+        ];
+        let mut reports = Vec::new();
+        for (path, what, file) in asked {
+            if let Some(file) = file {
+                let file = OutputFile::new(what, file)?;
+                reports.push(Report { path, file });
+            }
+        }
+        Ok(Self(reports))
+    }
+
+    /// Writes each of them, with this address of the run's page in them if there is one. Each has the whole or is not touched.
+    pub(crate) async fn write(
+        &self,
+        api: &ApiClient,
+        run: &RunId,
+        page: Option<&str>,
+    ) -> Result<(), Failure> {
+        let query: Vec<(&str, &str)> = page.map(|page| ("page", page)).into_iter().collect();
+        let mut written = Ok(());
+        for Report { path, file } in &self.0 {
+            let download = api.download(run, path, &query).await;
+            let saved = match download {
+                Ok(download) => download.save(file).await.map(drop),
+                Err(error) => Err(Failure::failed(format!(
+                    "{} is not written: {error}. The results are kept; `greylag export` writes it later",
+                    file.what()
+                ))),
+            };
+            written = written.and(saved);
+        }
+        written
+    }
+}
