@@ -2,6 +2,7 @@
 
 mod api_client;
 mod commands;
+mod compare_asked;
 mod data_files;
 mod download;
 mod failure;

@@ -9,7 +9,7 @@ use greylag_reporting::{
     plain_text, run_verdict, statistic_name,
 };
 
-use crate::cli::api_client::CompareAsked;
+use crate::cli::compare_asked::CompareAsked;
 use crate::cli::failure::Failure;
 use crate::cli::options::CoordinatorAccess;
 use crate::cli::print::print_line;
