@@ -37,6 +37,21 @@ pub struct RunStarted {
     pub warnings: Vec<String>,
 }
 
+/// A run that was imported from a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct RunImported {
+    /// Its identifier, the same as where it was exported.
+    #[cfg_attr(feature = "coordinator", schema(value_type = String))]
+    pub id: RunId,
+    /// The name of its test.
+    pub test: String,
+    /// Its number within its test here.
+    pub number: u64,
+    /// Path of its page.
+    pub url: String,
+}
+
 /// A run that was asked to stop; its last results still arrive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]

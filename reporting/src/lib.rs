@@ -30,8 +30,8 @@ pub mod web;
 
 pub use api_types::{
     BuildAnnounced, BuildAnnouncement, BuildList, ErrorBody, ListedBuild, ListedToken, LogLevel,
-    LogLines, LogRow, NEXT_SECOND_HEADER, NewToken, RunStarted, RunStopping, TokenCreated,
-    TokenList, UsersChanging,
+    LogLines, LogRow, NEXT_SECOND_HEADER, NewToken, RunImported, RunStarted, RunStopping,
+    TokenCreated, TokenList, UsersChanging,
 };
 #[cfg(feature = "coordinator")]
 pub use builds::{Announced, BuildError, BuildStore, Stored, StoredBuild};
@@ -70,12 +70,12 @@ pub use results::{
 };
 #[cfg(feature = "coordinator")]
 pub use store::{
-    AnnotationChange, Annotations, CURRENT_RPS_WINDOW_S, Chart, ChartData, ChartLine, ChartSteps,
-    CurrentRate, CurrentRps, EmptyWindow, Judgement, LogFilter, LogOrder, LogPage, LogPattern,
-    LogRange, MAX_CHART_STEPS, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_RUN_MARKS, MAX_RUNS_PER_QUERY,
-    PatternError, RunFilter, RunIsPinned, RunMark, RunNotOver, RunTotals, SamplePoint, SampleRow,
-    Samples, SaveOutcome, Scope, Series, Store, StoreError, TestRecord, TooManyMarks,
-    UnknownAgentName, UnknownEndpoint, Window, WorkerRow, other_endpoint,
+    AnnotationChange, Annotations, BundleError, CURRENT_RPS_WINDOW_S, Chart, ChartData, ChartLine,
+    ChartSteps, CurrentRate, CurrentRps, EmptyWindow, Judgement, LogFilter, LogOrder, LogPage,
+    LogPattern, LogRange, MAX_CHART_STEPS, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_RUN_MARKS,
+    MAX_RUNS_PER_QUERY, PatternError, RunFilter, RunIsPinned, RunMark, RunNotOver, RunTotals,
+    SamplePoint, SampleRow, Samples, SaveOutcome, Scope, Series, Store, StoreError, TestRecord,
+    TooManyMarks, UnknownAgentName, UnknownEndpoint, Window, WorkerRow, other_endpoint,
 };
 #[cfg(feature = "coordinator")]
 pub use thresholds::ThresholdAbort;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use greylag_infra::{BuildInfo, FileHash, RunId, TestDraft};
 use greylag_reporting::{
     BuildAnnounced, BuildAnnouncement, BuildList, Comparison, ErrorBody, LogLines, NewToken,
-    Progress, RunStarted, Summary, Token, TokenCreated, TokenList,
+    Progress, RunImported, RunStarted, Summary, Token, TokenCreated, TokenList,
 };
 use reqwest::header::CONTENT_ENCODING;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -26,6 +26,8 @@ use crate::untrusted::untrusted;
 
 /// How long the coordinator may be silent before and during its answer: a long answer may take longer in all.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
+/// The same while it checks and keeps a bundle.
+const PATIENCE: Duration = Duration::from_secs(3_600);
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -173,13 +175,31 @@ impl ApiClient {
     /// # Errors
     /// The address holds a password, the file cannot be used, or no client can be made.
     pub(crate) fn new(base: Url, token: Option<Token>, ca: Option<&Path>) -> Result<Self, Failure> {
+        Self::waiting(base, token, ca, SILENCE_TIMEOUT)
+    }
+
+    /// The same that waits long for an answer.
+    pub(crate) fn patient(
+        base: Url,
+        token: Option<Token>,
+        ca: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        Self::waiting(base, token, ca, PATIENCE)
+    }
+
+    fn waiting(
+        base: Url,
+        token: Option<Token>,
+        ca: Option<&Path>,
+        silence: Duration,
+    ) -> Result<Self, Failure> {
         if has_credentials(&base) {
             return Err(Failure::bad_input(AgentConfigError::Credentials));
         }
         let tls = ca.map(trusting).transpose()?;
         let built = client_of(&base, tls.as_ref(), |builder| {
             let builder = builder
-                .read_timeout(SILENCE_TIMEOUT)
+                .read_timeout(silence)
                 .connect_timeout(CONNECT_TIMEOUT);
             if is_loopback(&base) {
                 builder.no_proxy()
@@ -206,7 +226,7 @@ impl ApiClient {
     }
 
     /// The address of a path of the coordinator.
-    fn page(&self, path: &str) -> String {
+    pub(crate) fn page(&self, path: &str) -> String {
         format!("{}{path}", self.base.as_str().trim_end_matches('/'))
     }
 
@@ -254,6 +274,12 @@ impl ApiClient {
         let request = self.request(Method::POST, &format!("/api/v1/runs/{id}/marks"));
         self.json(request.json(&json!({ "at": at_s, "text": text })))
             .await
+    }
+
+    /// Uploads a bundle, whose run is there when this returns.
+    pub(crate) async fn import(&self, bundle: tokio::fs::File) -> Result<RunImported, ApiError> {
+        let request = self.request(Method::POST, "/api/v1/runs/import");
+        self.json(request.body(bundle)).await
     }
 
     /// The connected agents of an infrastructure.

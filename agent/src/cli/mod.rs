@@ -29,8 +29,8 @@ use greylag_reporting::hide_tokens;
 use greylag_scenarios::{Scenario, UserType};
 
 use commands::{
-    agent, builds, compare, completions, delete, export, infrastructures, log, man, new, note, run,
-    runs, scenarios, token, users,
+    agent, builds, compare, completions, delete, export, import, infrastructures, log, man, new,
+    note, run, runs, scenarios, token, users,
 };
 #[cfg(feature = "coordinator")]
 use commands::{backup, coordinator, demo, serve};
@@ -94,8 +94,10 @@ enum Command {
     Note(note::NoteOptions),
     /// Say whether runs differ by more than their noise.
     Compare(compare::CompareOptions),
-    /// Write a run to a file: all results as JSON or CSV, each second, or single requests.
+    /// Write a run to a file: all results as JSON or CSV, each second, single requests, or everything.
     Export(export::ExportOptions),
+    /// Take in a run that was exported as a bundle.
+    Import(import::ImportOptions),
     /// Delete runs of a coordinator, with their results.
     Delete(delete::DeleteOptions),
     /// List the programs that were uploaded to a coordinator, or delete some.
@@ -209,6 +211,7 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
         Command::Log(options) => in_runtime(log::log(options)),
         Command::Compare(options) => in_runtime(compare::compare(options)),
         Command::Export(options) => in_runtime(export::export(options)),
+        Command::Import(options) => in_runtime(import::import(options)),
         Command::Delete(options) => in_runtime(delete::delete(options)),
         Command::Builds(options) => in_runtime(builds::builds(options)),
         Command::Infrastructures(options) => in_runtime(infrastructures::infrastructures(options)),

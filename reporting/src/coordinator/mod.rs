@@ -36,7 +36,7 @@ use greylag_infra::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::builds::BuildStore;
-use crate::store::{Store, StoreError};
+use crate::store::{BundleError, BundleUpload, Store, StoreError};
 use crate::tokens::TokenStore;
 use owner::{Command, Owner};
 
@@ -253,6 +253,20 @@ impl Coordinator {
         tracing::info!(run = %id, "deleted");
         self.changed();
         Ok(())
+    }
+
+    /// Checks a bundle and keeps its run.
+    ///
+    /// # Errors
+    /// The bundle is not valid, its run is here already, or the store failed. Nothing has changed then.
+    pub(crate) async fn import_bundle(
+        &self,
+        upload: BundleUpload,
+    ) -> Result<RunRecord, BundleError> {
+        let run = self.shared.store.import_bundle(upload).await?;
+        tracing::info!(run = %run.id, test = %run.test.name, "imported");
+        self.changed();
+        Ok(run)
     }
 
     /// Creates an infrastructure before its first agent comes.

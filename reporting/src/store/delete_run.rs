@@ -21,7 +21,7 @@ const RUNS_AT_A_TIME: u32 = 100;
 
 /// Every table with rows of runs, but for `runs` itself, and the order in which its index has the rows of a run: a range of
 /// them is deleted several times as fast as the same rows one by one.
-const TABLES: [(&str, &str); 18] = [
+pub(super) const TABLES: [(&str, &str); 18] = [
     ("run_agents", "agent"),
     ("agent_progress", "agent"),
     ("workers", "worker"),
@@ -259,7 +259,7 @@ mod tests {
         let mut statement = connection
             .prepare(
                 "SELECT tables.name FROM sqlite_schema tables JOIN pragma_table_info(tables.name) columns
-                 WHERE tables.type = 'table' AND columns.name = 'run' AND tables.name NOT IN ('runs', 'deleted_runs')
+                 WHERE tables.type = 'table' AND columns.name = 'run' AND tables.name NOT IN ('runs', 'deleted_runs', 'unfinished_imports')
                  ORDER BY 1",
             )
             .unwrap();

@@ -65,6 +65,15 @@ pub(super) fn add(
     Ok(())
 }
 
+/// Whether a row can be read.
+pub(super) fn check(packed: &[u8]) -> StoreResult<()> {
+    unpack(packed).map(drop)
+}
+
+fn unpack(packed: &[u8]) -> StoreResult<ErrorSampleData> {
+    rmp_serde::from_slice(packed).map_err(|error| StoreError::Unreadable(error.to_string()))
+}
+
 /// An error of a run that has samples.
 struct SampledError {
     number: i64,
@@ -117,8 +126,7 @@ pub(super) fn read(
             };
             let packed = row.get_ref(2)?.as_blob();
             let packed = packed.map_err(|error| StoreError::Unreadable(error.to_string()))?;
-            let sample: ErrorSampleData = rmp_serde::from_slice(packed)
-                .map_err(|error| StoreError::Unreadable(error.to_string()))?;
+            let sample = unpack(packed)?;
             let agent = usize::try_from(agent).ok().and_then(|at| agents.get(at));
             let header = |(name, value): (String, String)| (plain_text(&name), plain_text(&value));
             found.push(ErrorSampleRow {

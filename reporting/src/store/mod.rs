@@ -11,6 +11,7 @@ mod annotation_rows;
 mod backup;
 mod blocks;
 mod build_rows;
+mod bundle;
 mod charts;
 mod check_pool;
 mod checked_snapshot;
@@ -60,6 +61,7 @@ use std::sync::Arc;
 
 use greylag_infra::protocol::{LogLine, Snapshot};
 use greylag_infra::{AgentId, Gap, RunId, RunRecord, SetUpData, WallClock};
+use tokio::sync::Semaphore;
 
 use self::check_pool::CheckPool;
 use self::disk_space::DiskSpace;
@@ -74,6 +76,8 @@ pub(crate) use self::annotation_rows::ListedAnnotations;
 pub use self::annotation_rows::{
     AnnotationChange, Annotations, MAX_RUN_MARKS, RunMark, TooManyMarks,
 };
+pub use self::bundle::BundleError;
+pub(crate) use self::bundle::BundleUpload;
 pub use self::charts::{Chart, ChartData, ChartLine, ChartSteps, MAX_CHART_STEPS};
 pub(crate) use self::check_pool::ReadySnapshot;
 pub use self::current_rps::{CURRENT_RPS_WINDOW_S, CurrentRate, CurrentRps};
@@ -114,6 +118,8 @@ struct Inner {
     totals: LiveTotals,
     thresholds: LiveThresholds,
     disk: Arc<DiskSpace>,
+    /// One run is imported at a time.
+    imports: Arc<Semaphore>,
     clock: WallClock,
 }
 
@@ -130,6 +136,7 @@ impl Store {
     fn open_at(dir: &Path, clock: WallClock) -> Result<Self, StoreError> {
         let lock = DirectoryLock::take(dir)?;
         let connection = schema::open_writer(dir)?;
+        bundle::clear_leftovers(dir);
         let totals = LiveTotals::default();
         let state = WriterState::new(connection, Arc::clone(&totals), lock, clock);
         Ok(Self {
@@ -140,6 +147,7 @@ impl Store {
                 totals,
                 thresholds: LiveThresholds::default(),
                 disk: DiskSpace::of(dir),
+                imports: Arc::new(Semaphore::new(1)),
                 clock,
             }),
         })

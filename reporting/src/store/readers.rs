@@ -1,6 +1,6 @@
 //! Connections that read beside the writer, each seeing the database as of one moment.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, Transaction};
@@ -28,6 +28,11 @@ impl Readers {
             idle: Mutex::new(Vec::new()),
             permits: Arc::new(Semaphore::new(READERS)),
         }
+    }
+
+    /// The directory of the database.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// Runs a query off the async threads, inside one read transaction.

@@ -55,13 +55,7 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
     if exists.is_some() {
         return Err(StoreError::RunExists(record.id));
     }
-    let latest: i64 = connection
-        .prepare_cached(
-            "SELECT max(coalesce((SELECT max(number) FROM runs WHERE test = ?1), 0),
-                        coalesce((SELECT number FROM last_numbers WHERE test = ?1), 0))",
-        )?
-        .query_row([&record.test.name], |row| row.get(0))?;
-    record.number = from_sql(latest) + 1;
+    record.number = next_number(connection, &record.test.name)?;
     connection
         .prepare_cached(
             "INSERT INTO runs (id, test, number, definition, phase, is_over, created_at_us, started_at_us, ended_at_us, profile, completeness, agent_grain, labels)
@@ -84,6 +78,31 @@ pub(super) fn insert(connection: &Connection, mut record: RunRecord) -> StoreRes
         ])?;
     insert_agents(connection, connection.last_insert_rowid(), &record)?;
     Ok(record)
+}
+
+/// The number of the next run of a test: no run has had it.
+fn next_number(connection: &Connection, test: &str) -> StoreResult<u64> {
+    let latest: i64 = connection
+        .prepare_cached(
+            "SELECT max(coalesce((SELECT max(number) FROM runs WHERE test = ?1), 0),
+                        coalesce((SELECT number FROM last_numbers WHERE test = ?1), 0))",
+        )?
+        .query_row([test], |row| row.get(0))?;
+    Ok(from_sql(latest) + 1)
+}
+
+/// The number of a run that comes from elsewhere: its own, if no run of its test has that.
+pub(super) fn free_number(connection: &Connection, record: &RunRecord) -> StoreResult<u64> {
+    let is_taken: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM runs WHERE test = ?1 AND number = ?2)")?
+        .query_row(params![record.test.name, to_sql(record.number)], |row| {
+            row.get(0)
+        })?;
+    if is_taken {
+        next_number(connection, &record.test.name)
+    } else {
+        Ok(record.number)
+    }
 }
 
 fn insert_agents(connection: &Connection, key: i64, record: &RunRecord) -> StoreResult<()> {

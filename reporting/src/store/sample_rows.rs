@@ -391,6 +391,11 @@ fn level_for(seconds: u32, max_points: usize, share: Share) -> usize {
         .unwrap_or(LEVELS - 1)
 }
 
+/// Whether a row can be read.
+pub(super) fn check(packed: &[u8]) -> StoreResult<()> {
+    unpack(packed).map(drop)
+}
+
 fn unpack(packed: &[u8]) -> StoreResult<Vec<StoredSample>> {
     rmp_serde::from_slice(packed).map_err(|error| StoreError::Unreadable(error.to_string()))
 }

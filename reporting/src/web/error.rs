@@ -24,7 +24,7 @@ use crate::coordinator::{
     AnnounceError, ChangeUsersError, CreateInfrastructureError, StartRefused, StopRunError,
 };
 use crate::results::comparison::CompareError;
-use crate::store::{RunIsPinned, RunNotOver, StoreError, TooManyMarks};
+use crate::store::{BundleError, RunIsPinned, RunNotOver, StoreError, TooManyMarks};
 use crate::tokens::{CreateTokenError, RevokeTokenError};
 
 /// Seconds a client is asked to wait when too many wrong tokens are being tried.
@@ -105,6 +105,10 @@ pub(super) enum WebError {
     )]
     NotGzip,
     #[error(transparent)]
+    Bundle(BundleError),
+    #[error("the connection broke before all of the body had come; send it again")]
+    BodyCutOff,
+    #[error(transparent)]
     CreateToken(#[from] CreateTokenError),
     #[error(transparent)]
     RevokeToken(#[from] RevokeTokenError),
@@ -153,6 +157,7 @@ impl WebError {
                 | SameOriginError::OriginCount,
             )
             | Self::NotGzip
+            | Self::BodyCutOff
             | Self::Body { .. }
             | Self::Query(_) => StatusCode::BAD_REQUEST,
 
@@ -194,6 +199,13 @@ impl WebError {
             Self::RunNotOver(_)
             | Self::RunIsPinned(_)
             | Self::TooManyMarks(_)
+            | Self::Bundle(
+                BundleError::Exists(_)
+                | BundleError::Busy
+                | BundleError::InProgress(_)
+                | BundleError::TakesLateResults(_)
+                | BundleError::Deleted(_),
+            )
             | Self::CreateToken(CreateTokenError::TooMany)
             | Self::Build(
                 BuildError::Busy
@@ -230,9 +242,9 @@ impl WebError {
                 | InfrastructureError::TooManyScenarios,
             )) => StatusCode::CONFLICT,
 
-            Self::BodyTooLarge { .. } | Self::Build(BuildError::TooLarge { .. }) => {
-                StatusCode::PAYLOAD_TOO_LARGE
-            }
+            Self::BodyTooLarge { .. }
+            | Self::Build(BuildError::TooLarge { .. })
+            | Self::Bundle(BundleError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
 
             Self::Start(
                 StartError::Invalid(_)
@@ -246,6 +258,7 @@ impl WebError {
                 ),
             )
             | Self::InvalidChange(_)
+            | Self::Bundle(_)
             | Self::InvalidNote(_)
             | Self::CreateToken(CreateTokenError::Grant(_))
             | Self::Build(
@@ -342,6 +355,16 @@ impl From<AnnounceError> for WebError {
 impl From<StoreError> for WebError {
     fn from(error: StoreError) -> Self {
         Self::of_store("reading the store", error)
+    }
+}
+
+impl From<BundleError> for WebError {
+    fn from(error: BundleError) -> Self {
+        match error {
+            BundleError::Store(error) => error.into(),
+            BundleError::Io(error) => Self::internal("reading or storing a bundle", &error),
+            error => Self::Bundle(error),
+        }
     }
 }
 

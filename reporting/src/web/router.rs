@@ -93,6 +93,8 @@ pub fn router(
         .route("/api/v1/runs/{id}/progress", get(api::progress))
         .route("/api/v1/runs/{id}/csv/{file}", get(api::csv_file))
         .route("/api/v1/runs/{id}/hlog", get(api::hlog))
+        .route("/api/v1/runs/{id}/bundle", get(api::bundle))
+        .route("/api/v1/runs/import", post(api::import_run))
         .route("/api/v1/runs/{id}/charts/{chart}", get(api::chart))
         .route("/api/v1/runs/{id}/distribution", get(api::distribution))
         .route("/api/v1/runs/{id}/tables", get(api::tables))
@@ -229,7 +231,7 @@ async fn nothing_here(State(state): State<WebState>) -> WebError {
 /// sends when the connection closes would not see the answer.
 async fn refuse_large_bodies(request: Request, next: Next) -> Response {
     let announced = request.body().size_hint().lower();
-    if announced <= MAX_BODY_BYTES as u64 {
+    if announced <= MAX_BODY_BYTES as u64 || is_bundle(&request) {
         return next.run(request).await;
     }
     let mut left = MAX_DISCARDED_BYTES;
@@ -246,8 +248,16 @@ async fn refuse_large_bodies(request: Request, next: Next) -> Response {
     .into_response()
 }
 
+/// A bundle has a limit of its own, of its size and of how long nothing may come.
+fn is_bundle(request: &Request) -> bool {
+    request.uri().path() == api::IMPORT_PATH
+}
+
 /// Live events begin their answer immediately and are not limited in length.
 async fn limit_time(request: Request, next: Next) -> Response {
+    if is_bundle(&request) {
+        return next.run(request).await;
+    }
     match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
         Err(_) => WebError::Timeout {

@@ -3,6 +3,7 @@
 mod about;
 mod access;
 mod api;
+mod bundle;
 mod ci_report;
 mod compare;
 mod compare_page;

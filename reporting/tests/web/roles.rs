@@ -20,7 +20,7 @@ const BUILD: &str =
     "/api/v1/builds/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// Everything that changes something: method, path, and the body of one that would be accepted.
-const CHANGES: [(&str, &str, &str); 22] = [
+const CHANGES: [(&str, &str, &str); 23] = [
     ("POST", "/api/v1/runs", "{\"host\": \"http://127.0.0.1:9\"}"),
     ("DELETE", "/api/v1/runs/abcdefabcdef", ""),
     ("POST", "/api/v1/runs/abcdefabcdef/stop", ""),
@@ -36,6 +36,7 @@ const CHANGES: [(&str, &str, &str); 22] = [
         "{\"at\": 1, \"text\": \"x\"}",
     ),
     ("DELETE", "/api/v1/runs/abcdefabcdef/marks/1", ""),
+    ("POST", "/api/v1/runs/import", "a bundle"),
     ("POST", "/api/v1/builds", "{}"),
     ("PUT", BUILD, "program"),
     ("DELETE", BUILD, ""),
@@ -405,12 +406,13 @@ async fn live_events_end_with_the_token() {
 #[tokio::test]
 async fn every_route_of_the_api_is_in_these_lists() {
     /// Read in tests of their own.
-    const ELSEWHERE: [(&str, &str); 5] = [
+    const ELSEWHERE: [(&str, &str); 6] = [
         ("GET", "/api/v1/compare"),
         ("GET", "/api/v1/events"),
         ("GET", "/api/v1/runs/{id}/events"),
         ("GET", "/api/v1/tokens"),
         ("GET", "/api/v1/builds/{sha256}"),
+        ("GET", "/api/v1/runs/{id}/bundle"),
     ];
     let site = Site::start(None).await;
     let described = site.get("/api/v1/openapi.json").await.json();

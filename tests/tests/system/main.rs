@@ -4,6 +4,7 @@ mod access;
 mod bad_input;
 mod browser;
 mod builds;
+mod bundles;
 mod ci_recipes;
 mod clocks;
 mod command_line;

@@ -1,5 +1,6 @@
 //! `greylag export`: a run as a file, in one of several formats.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -52,6 +53,8 @@ enum ExportFormat {
     Junit,
     /// A summary in Markdown, as `run --markdown` writes it.
     Markdown,
+    /// Everything that is stored of a run that is over, in one compressed file, for `greylag import`.
+    Bundle,
 }
 
 impl ExportFormat {
@@ -66,6 +69,7 @@ impl ExportFormat {
             Self::Html => Some("report.html"),
             Self::Junit => Some("junit.xml"),
             Self::Markdown => Some("summary.md"),
+            Self::Bundle => Some("bundle"),
         }
     }
 }
@@ -87,6 +91,11 @@ pub(crate) async fn export(options: ExportOptions) -> Result<ExitCode, Failure> 
         }
         return export_csv(&access.client()?, &run, output).await;
     };
+    if format == ExportFormat::Bundle && is_stdout && std::io::stdout().is_terminal() {
+        return Err(Failure::bad_input(
+            "a bundle is not text: give a file, such as --output run.bundle",
+        ));
+    }
     let download = access.client()?.download(&run, path, &[]).await;
     let download = download.map_err(Failure::bad_input)?;
     if is_stdout {

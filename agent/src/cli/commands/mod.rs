@@ -12,6 +12,7 @@ pub(super) mod delete;
 #[cfg(feature = "coordinator")]
 pub(super) mod demo;
 pub(super) mod export;
+pub(super) mod import;
 pub(super) mod infrastructures;
 pub(super) mod log;
 pub(super) mod man;

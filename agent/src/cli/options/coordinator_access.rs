@@ -35,4 +35,12 @@ impl CoordinatorAccess {
     pub(crate) fn client(self) -> Result<ApiClient, Failure> {
         ApiClient::new(self.coordinator, self.token, self.trust.ca.as_deref())
     }
+
+    /// A client that waits long for an answer.
+    ///
+    /// # Errors
+    /// As [`ApiClient::new`].
+    pub(crate) fn patient_client(self) -> Result<ApiClient, Failure> {
+        ApiClient::patient(self.coordinator, self.token, self.trust.ca.as_deref())
+    }
 }

@@ -26,7 +26,7 @@ use self::read::visit_whole;
 use super::error::{StoreError, StoreResult};
 use super::integers::{small_from_sql, to_sql};
 use crate::measure::interval::IntervalSum;
-use crate::measure::packed_counts::Precision;
+use crate::measure::packed_counts::{PackedCounts, Precision};
 use crate::measure::windows::{LEVELS, NOTHING_ROLLED, Rolled, bucket_of, width};
 
 /// Up to so many agents each one's histograms are kept as exactly as those of all together.
@@ -37,6 +37,20 @@ const MAX_FULL_AGENTS: usize = 32;
 const GRACE_S: u32 = 20;
 /// Rows of an agent at one place of a longer stretch before they are made one.
 const MAX_ROWS_OF_PLACE: usize = 16;
+
+/// Whether a row can be read, with all that is in it.
+pub(super) fn check(packed: &[u8]) -> StoreResult<()> {
+    let row = PackedRow::read(packed)?;
+    for counts in row.counts() {
+        counts?;
+    }
+    for interval in row.intervals() {
+        for (_, counts) in interval?.counts.iter() {
+            PackedCounts::from_bytes(counts).visit(|_, _| {})?;
+        }
+    }
+    Ok(())
+}
 
 /// How exactly the parts of single agents are kept; decided when a run is created. Counts, sums and extremes are exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

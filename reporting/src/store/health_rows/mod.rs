@@ -25,6 +25,11 @@ use super::scope::RowScope;
 use crate::measure::health::HealthSums;
 use crate::measure::windows::{LEVELS, Rolled, bucket_of, decompose, within_a_step};
 
+/// Whether a row can be read.
+pub(super) fn check(packed: &[u8]) -> StoreResult<()> {
+    packed::read(packed, |_, _| {})
+}
+
 /// Processes and how they fared.
 pub(super) type Processes = BTreeMap<ProcessKey, HealthSums>;
 

@@ -3,10 +3,13 @@
 /// WHEN CHANGING THE TABLES: add a step at the end, never change one that was released. Step n takes a
 /// database from schema n to n + 1.
 ///
+/// Runs come from other databases, too, in bundles of earlier schemas (`bundle/`): there new columns get their defaults, and nothing that
+/// a step computes from other rows. Where that is not right, raise `OLDEST_SCHEMA` in `bundle/staging.rs`.
+///
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 25] = [
+pub(super) const MIGRATIONS: [&str; 26] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -341,5 +344,9 @@ pub(super) const MIGRATIONS: [&str; 25] = [
     ALTER TABLE runs ADD COLUMN threshold_results TEXT;  -- JSON list, once the run is over
     ALTER TABLE runs ADD COLUMN verdict TEXT;            -- passed or failed; NULL without thresholds
     ALTER TABLE runs ADD COLUMN baselines TEXT;          -- JSON: what the thresholds' metrics were in another run
+",
+    // Runs that are being imported: their rows are no run yet.
+    "
+    CREATE TABLE unfinished_imports (run INTEGER PRIMARY KEY);
 ",
 ];

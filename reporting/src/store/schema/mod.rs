@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::bundle::give_up_unfinished;
 use super::error::{StoreError, StoreResult};
 use super::secret_rows::forget_secrets_of_finished;
 use super::{disk_space, private_files, wholeness};
@@ -25,7 +26,7 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const STATEMENT_CACHE: usize = 64;
 
 /// The schema this version writes.
-const SCHEMA: i64 = MIGRATIONS.len() as i64;
+pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;
 
 /// The first schema of versions that leave secrets out of what is kept of runs that are over.
 const SECRETS_LEFT_OUT: i64 = 9;
@@ -70,6 +71,7 @@ pub(super) fn open_writer(dir: &Path) -> StoreResult<Connection> {
         .pragma_update(None, "secure_delete", true)
         .map_err(damaged)?;
     migrate(&mut connection).map_err(damaged)?;
+    give_up_unfinished(&connection).map_err(damaged)?;
     Ok(connection)
 }
 

@@ -2,6 +2,7 @@
 //! client of this and of nothing else.
 
 mod builds;
+mod bundle;
 mod charts;
 mod ci_report;
 mod compare;
@@ -26,6 +27,7 @@ mod workers;
 pub(super) use builds::{
     PROGRAM, announce_build, delete_build, download_build, list_builds, upload_piece,
 };
+pub(super) use bundle::{IMPORT_PATH, bundle, import_run};
 pub(super) use charts::{CHARTS, ChartError, TIMES, chart, distribution};
 pub(super) use ci_report::{junit_file, markdown_summary};
 pub(super) use compare::compare;

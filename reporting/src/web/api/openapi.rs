@@ -50,6 +50,8 @@ use crate::web::state::WebState;
         super::compare::compare,
         super::csv::csv_file,
         super::hlog::hlog,
+        super::bundle::bundle,
+        super::bundle::import_run,
         super::charts::chart,
         super::charts::distribution,
         super::workers::workers,

@@ -1,0 +1,314 @@
+//! Checking a bundle: its rows are put into an empty database, and read there as they will be.
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
+use std::path::Path;
+use std::time::Duration;
+
+use greylag_infra::{MAX_DURATION, RunId, RunRecord};
+use rusqlite::{Connection, params_from_iter};
+
+use super::error::{BundleError, BundleResult};
+use super::frames::{BundleReader, Cell, Frame, Head, check_hash};
+use super::tables::{Column, RUNS, Table};
+use crate::measure::windows::LEVELS;
+use crate::store::agent_rows;
+use crate::store::error::{StoreError, StoreResult};
+use crate::store::error_sample_rows;
+use crate::store::health_rows;
+use crate::store::run_rows;
+use crate::store::sample_rows;
+use crate::store::schema::{SCHEMA, open_writer};
+use crate::store::stored_interval::{self, INTERVAL_COLUMNS};
+
+/// The oldest schema of bundles that are read: the first that had bundles. Columns that came later get their defaults.
+const OLDEST_SCHEMA: i64 = 26;
+/// The run in the database of a bundle.
+pub(super) const STAGED: i64 = 1;
+/// Longest id of a run.
+const MAX_ID_BYTES: usize = 64;
+/// How much longer than its longest duration a run may have results: its agents stop users first.
+const MOST_AFTERWARDS: Duration = Duration::from_secs(24 * 3600);
+/// Longest row of the seconds in which a worker was saturated: a bit for each of 512.
+const MAX_SATURATED_BYTES: i64 = 64;
+
+/// The rows of a bundle that was checked.
+pub(super) struct Staged {
+    pub(super) connection: Connection,
+    pub(super) tables: Vec<Table>,
+    pub(super) record: RunRecord,
+}
+
+/// Reads a bundle of this length into a database in this directory.
+///
+/// # Errors
+/// It is not whole or not as it was written, of another version, or has rows that this program does not write.
+pub(super) fn stage(file: &mut File, directory: &Path) -> BundleResult<Staged> {
+    let length = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(0))?;
+    check_hash(file, length)?;
+    file.seek(SeekFrom::Start(0))?;
+    let mut reader = BundleReader::new(file, length)?;
+    match reader.next()? {
+        Frame::Head(head) => check_schema(head)?,
+        _ => {
+            return Err(BundleError::invalid(
+                "the beginning",
+                "it does not say what made it",
+            ));
+        }
+    }
+    let connection = open_writer(directory)?;
+    // It is thrown away, whatever happens.
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    let tables = Table::all(&connection)?;
+    connection.execute_batch("BEGIN")?;
+    fill(&connection, &tables, &mut reader)?;
+    connection.execute_batch("COMMIT")?;
+    let record = check_rows(&connection)?;
+    Ok(Staged {
+        connection,
+        tables,
+        record,
+    })
+}
+
+fn check_schema(Head { schema, greylag }: Head) -> BundleResult<()> {
+    if schema > SCHEMA {
+        return Err(BundleError::NewerSchema {
+            greylag: greylag.chars().take(MAX_ID_BYTES).collect(),
+            found: schema,
+            known: SCHEMA,
+        });
+    }
+    if schema < OLDEST_SCHEMA {
+        return Err(BundleError::OlderSchema {
+            found: schema,
+            oldest: OLDEST_SCHEMA,
+        });
+    }
+    Ok(())
+}
+
+/// The table of a bundle that is being read.
+struct InTable<'t> {
+    table: &'t Table,
+    columns: Vec<Column>,
+    insert: String,
+    rows: u64,
+}
+
+fn fill(
+    connection: &Connection,
+    tables: &[Table],
+    reader: &mut BundleReader<&mut File>,
+) -> BundleResult<()> {
+    // In their order, each once.
+    let mut left = tables.iter();
+    let mut at: Option<InTable<'_>> = None;
+    loop {
+        match reader.next()? {
+            Frame::Table { name, columns } => {
+                let Some(table) = left.find(|table| table.name == name) else {
+                    let shown: String = name.chars().take(MAX_ID_BYTES).collect();
+                    let place = format!("table {shown}");
+                    return Err(BundleError::invalid(
+                        place,
+                        "it is not known, or is not in its place",
+                    ));
+                };
+                let columns_found = table.columns_named(&columns)?;
+                at = Some(InTable {
+                    insert: insert_into(table.name, &columns),
+                    table,
+                    columns: columns_found,
+                    rows: 0,
+                });
+            }
+            Frame::Rows(rows) => {
+                let Some(at) = &mut at else {
+                    return Err(BundleError::invalid(
+                        "the beginning",
+                        "rows come before their table",
+                    ));
+                };
+                for row in rows {
+                    at.insert(connection, row)?;
+                }
+            }
+            Frame::End { .. } => return Ok(()),
+            Frame::Head(_) => {
+                return Err(BundleError::invalid("what is inside", "it begins twice"));
+            }
+        }
+    }
+}
+
+impl InTable<'_> {
+    fn insert(&mut self, connection: &Connection, row: Vec<Cell>) -> BundleResult<()> {
+        self.rows += 1;
+        let place = || format!("table {}, row {}", self.table.name, self.rows);
+        if row.len() != self.columns.len() {
+            return Err(BundleError::invalid(
+                place(),
+                "it has not a value for each column",
+            ));
+        }
+        if let Some((column, _)) = self
+            .columns
+            .iter()
+            .zip(&row)
+            .find(|(column, cell)| !column.takes(cell))
+        {
+            let reason = format!("the column {} has a value of another type", column.name);
+            return Err(BundleError::invalid(place(), reason));
+        }
+        insert_row(connection, &self.insert, STAGED, row).map_err(|error| match error {
+            StoreError::Database(error)
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) =>
+            {
+                BundleError::invalid(place(), error)
+            }
+            error => error.into(),
+        })
+    }
+}
+
+/// The statement that adds a row with these columns, after the run.
+pub(super) fn insert_into(table: &str, columns: &[String]) -> String {
+    let places = vec!["?"; columns.len() + 1].join(", ");
+    let columns: Vec<&str> = ["run"]
+        .into_iter()
+        .chain(columns.iter().map(String::as_str))
+        .collect();
+    format!(
+        "INSERT INTO {table} ({}) VALUES ({places})",
+        columns.join(", ")
+    )
+}
+
+/// Adds a row of a run.
+pub(super) fn insert_row(
+    connection: &Connection,
+    insert: &str,
+    run: i64,
+    row: Vec<Cell>,
+) -> StoreResult<()> {
+    let run = rusqlite::types::Value::Integer(run);
+    let values = [run]
+        .into_iter()
+        .chain(row.into_iter().map(|Cell(value)| value));
+    connection
+        .prepare_cached(insert)?
+        .execute(params_from_iter(values))?;
+    Ok(())
+}
+
+/// Whether the rows are those of a run that is over, and can be read.
+fn check_rows(connection: &Connection) -> BundleResult<RunRecord> {
+    let invalid = |error: StoreError, place: &str| match error {
+        error if error.is_full_disk() => error.into(),
+        error => BundleError::invalid(place, error),
+    };
+    let of_runs = |reason: &str| BundleError::invalid(format!("table {RUNS}"), reason);
+    let mut ids = connection.prepare("SELECT id FROM runs")?;
+    let ids = ids.query_map([], |row| row.get::<_, String>(0))?;
+    let ids: Vec<String> = ids.collect::<Result<_, _>>()?;
+    let [id] = &ids[..] else {
+        return Err(of_runs("a bundle has one run"));
+    };
+    if id.is_empty()
+        || id.len() > MAX_ID_BYTES
+        || !id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    {
+        return Err(of_runs("the id of a run has only letters and digits"));
+    }
+    let record = run_rows::by_id(connection, &RunId::from(id.as_str()));
+    let record = record.map_err(|error| invalid(error, "table runs"))?;
+    let record = record.ok_or_else(|| of_runs("a bundle has one run"))?;
+    let (test, is_over): (String, bool) =
+        connection.query_row("SELECT test, is_over FROM runs", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    if !is_over || !record.phase.is_over() {
+        return Err(of_runs("the run is not over"));
+    }
+    if test != record.test.name {
+        return Err(of_runs("its test has two names"));
+    }
+    check_places(connection)?;
+    check_packed(connection).map_err(|(table, error)| invalid(error, &format!("table {table}")))?;
+    Ok(record)
+}
+
+/// Whether seconds, levels and numbers are within what a run may have.
+fn check_places(connection: &Connection) -> BundleResult<()> {
+    let most = (MAX_DURATION + MOST_AFTERWARDS).as_secs();
+    let last = connection.query_row("SELECT coalesce(last_second, 0) FROM runs", [], |row| {
+        row.get::<_, i64>(0)
+    })?;
+    if u64::try_from(last).is_err() || last as u64 > most {
+        return Err(BundleError::invalid("table runs", "the run is too long"));
+    }
+    for table in [
+        "intervals",
+        "errors",
+        "seconds",
+        "agent_seconds",
+        "agent_intervals",
+        "samples",
+        "health",
+    ] {
+        let outside: bool = connection.query_row(
+            &format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE level NOT BETWEEN 0 AND ?1 OR bucket NOT BETWEEN 0 AND ?2)"),
+            rusqlite::params![LEVELS as i64 - 1, most as i64],
+            |row| row.get(0),
+        )?;
+        if outside {
+            let place = format!("table {table}");
+            return Err(BundleError::invalid(place, "a row is outside of the run"));
+        }
+    }
+    let too_long: bool = connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM saturated WHERE length(seconds) > ?1 OR bucket NOT BETWEEN 0 AND ?2)",
+        rusqlite::params![MAX_SATURATED_BYTES, most as i64],
+        |row| row.get(0),
+    )?;
+    if too_long {
+        return Err(BundleError::invalid(
+            "table saturated",
+            "a row is outside of the run",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether all that is packed can be read; else the table with what cannot.
+fn check_packed(connection: &Connection) -> Result<(), (&'static str, StoreError)> {
+    let each = |table: &'static str, check: &dyn Fn(&[u8]) -> StoreResult<()>| {
+        let checked = || {
+            let mut statement = connection.prepare(&format!("SELECT packed FROM {table}"))?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let packed = row.get_ref(0)?.as_blob();
+                check(packed.map_err(|error| StoreError::Unreadable(error.to_string()))?)?;
+            }
+            Ok(())
+        };
+        checked().map_err(|error| (table, error))
+    };
+    each("agent_intervals", &agent_rows::check)?;
+    each("samples", &sample_rows::check)?;
+    each("health", &health_rows::check)?;
+    each("error_samples", &error_sample_rows::check)?;
+    let intervals = || {
+        let mut statement =
+            connection.prepare(&format!("SELECT {} FROM intervals", *INTERVAL_COLUMNS))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            stored_interval::read(row, 0)?;
+        }
+        Ok(())
+    };
+    intervals().map_err(|error| ("intervals", error))
+}

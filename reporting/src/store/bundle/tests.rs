@@ -1,0 +1,584 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use greylag_infra::protocol::{
+    AgentEnd, Endpoint, ErrorSampleData, LogLine, SampleData, Snapshot, UserChange, WorkerState,
+};
+use greylag_infra::{
+    BuildInfo, Completeness, GeneratorNotice, LoadProfile, LoadTest, NoticeKind, ProcessHealth,
+    RunAgent, RunId, RunPhase, RunRecord, WallTime,
+};
+use proptest::prelude::*;
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use super::error::{BundleError, BundleResult};
+use super::frames::{BundleReader, BundleWriter, Cell, Frame, Head};
+use super::tables::Table;
+use crate::measure::interval::Interval;
+use crate::store::schema::{DATABASE_FILE, SCHEMA};
+use crate::store::{AnnotationChange, SaveOutcome, Store, StoreError};
+
+const RUN: &str = "abc123";
+/// So many seconds that rows of longer stretches are there.
+const SECONDS: u32 = 120;
+
+fn record(id: &str, test: &str) -> RunRecord {
+    let agent = |id: &str, worker: u32| RunAgent {
+        id: id.into(),
+        name: format!("name of {id}"),
+        workers: vec![worker],
+        last_seq: 0,
+        saved_until: 0,
+        end: None,
+        build: BuildInfo::default(),
+    };
+    RunRecord {
+        id: id.into(),
+        number: 0,
+        test: LoadTest {
+            name: test.to_owned(),
+            ..LoadTest::default()
+        },
+        phase: RunPhase::Running,
+        created_at: WallTime::from_micros(1_000_000),
+        started_at: Some(WallTime::from_micros(2_000_000)),
+        ended_at: None,
+        agents: vec![agent("a", 0), agent("b", 1)],
+        profile: LoadProfile::default(),
+        completeness: Completeness::default(),
+    }
+}
+
+fn snapshot(id: &str, worker: u32) -> Snapshot {
+    let endpoint = |name: &str| Endpoint {
+        method: "GET".into(),
+        name: name.into(),
+    };
+    let mut intervals = Vec::new();
+    for second in 0..SECONDS {
+        let mut ok = Interval::default();
+        for request in 0..20 {
+            let us = 1_000 + u64::from((second * 7 + request * 13 + worker) % 500) * 10;
+            let (response, first_byte) = (Duration::from_micros(us), Duration::from_micros(us / 2));
+            ok.record(response, Some(first_byte), 100, None);
+        }
+        intervals.push(ok.to_wire(second, second % 2));
+        let mut failed = Interval::default();
+        failed.record(Duration::from_millis(30), None, 0, Some("refused"));
+        intervals.push(failed.to_wire(second, 0));
+    }
+    Snapshot {
+        run_id: id.into(),
+        seq: 1,
+        endpoints: vec![endpoint("/"), endpoint("/b")],
+        intervals,
+        user_changes: vec![UserChange {
+            second: 0,
+            started: 3,
+            arrivals: 5,
+            ..UserChange::default()
+        }],
+        samples: (0..90)
+            .map(|at| SampleData {
+                at_us: at * 1_000_000 + u64::from(worker),
+                response_us: 2_000,
+                ..SampleData::default()
+            })
+            .collect(),
+        sample_errors: vec!["refused".to_owned()],
+        error_samples: vec![ErrorSampleData {
+            at_us: 5,
+            status: Some(503),
+            body: Some("no room".to_owned()),
+            ..ErrorSampleData::default()
+        }],
+        log: vec![LogLine {
+            at: WallTime::from_micros(3_000_000),
+            source: format!("worker-{worker}"),
+            text: "said ä\n".to_owned(),
+        }],
+        workers: vec![WorkerState {
+            index: worker,
+            pid: 7,
+            users: 3,
+            running: true,
+        }],
+        notices: vec![GeneratorNotice {
+            kind: NoticeKind::Ports,
+            worker: Some(worker),
+            count: 2,
+            ..GeneratorNotice::default()
+        }],
+        health: vec![ProcessHealth {
+            second: 3,
+            worker: Some(worker),
+            core_pm: Some(950),
+            ..ProcessHealth::default()
+        }],
+        end: Some(AgentEnd {
+            requests: u64::from(SECONDS) * 21,
+            failures: u64::from(SECONDS),
+            ..AgentEnd::default()
+        }),
+        ..Snapshot::default()
+    }
+}
+
+async fn empty_store() -> (TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    (dir, store)
+}
+
+/// A run with something in every table.
+async fn add_run(store: &Store, id: &str, test: &str) -> RunRecord {
+    let mut run = store.create_run(record(id, test)).await.unwrap();
+    for (worker, agent) in ["a", "b"].iter().enumerate() {
+        let snapshot = snapshot(id, worker as u32);
+        let (id, agent) = (RunId::from(id), (*agent).into());
+        let saved = store.save_snapshot(&id, &agent, snapshot).await;
+        assert_eq!(saved.unwrap(), SaveOutcome::Saved);
+    }
+    let change = AnnotationChange {
+        pinned: None,
+        labels: Some(vec!["commit=abc".to_owned()]),
+        note: Some("# Fine".to_owned()),
+    };
+    store.annotate(&id.into(), change).await.unwrap();
+    store
+        .add_run_mark(&id.into(), 7, "deployed".to_owned())
+        .await
+        .unwrap();
+    // Rows of a kind that only earlier versions wrote.
+    let older =
+        "INSERT INTO agent_seconds SELECT run, 0, 0, 0, 1, 0, 0, 0, 0 FROM runs WHERE NOT is_over";
+    let older = store
+        .inner
+        .writer
+        .run(|state| Ok(state.connection.execute(older, [])?));
+    older.await.unwrap();
+    run.phase = RunPhase::Finished;
+    run.ended_at = Some(WallTime::from_micros(200_000_000));
+    store.update_run(&run).await.unwrap();
+    run
+}
+
+async fn export(store: &Store, id: &str) -> BundleResult<Vec<u8>> {
+    let mut export = Some(
+        store
+            .export_bundle(&id.into(), WallTime::of_system())
+            .await?,
+    );
+    let mut all = Vec::new();
+    while let Some(next) = export {
+        let (bytes, left) = store.next_of_bundle(next).await?;
+        all.extend(bytes);
+        export = left;
+    }
+    Ok(all)
+}
+
+async fn import(store: &Store, bundle: &[u8]) -> BundleResult<RunRecord> {
+    let mut upload = store.receive_bundle()?;
+    // Not where frames end.
+    for piece in bundle.chunks(1_000) {
+        upload.add(piece)?;
+    }
+    store.import_bundle(upload).await
+}
+
+/// Every row of a database, by table.
+fn dump(dir: &Path) -> BTreeMap<String, Vec<Vec<Value>>> {
+    let connection = Connection::open(dir.join(DATABASE_FILE)).unwrap();
+    let tables = "SELECT name FROM sqlite_schema WHERE type = 'table'";
+    let mut tables = connection.prepare(tables).unwrap();
+    let tables = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let rows_of = |table: String| {
+        let mut rows = connection
+            .prepare(&format!("SELECT * FROM {table}"))
+            .unwrap();
+        let columns = rows.column_count();
+        let rows = rows.query_map([], |row| (0..columns).map(|at| row.get(at)).collect());
+        (table, rows.unwrap().collect::<Result<_, _>>().unwrap())
+    };
+    tables.map(|table| rows_of(table.unwrap())).collect()
+}
+
+/// What is in the data directory beside the database.
+fn leftovers(dir: &Path) -> usize {
+    let names = std::fs::read_dir(dir).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with(".import-")).count()
+}
+
+#[tokio::test]
+async fn a_run_that_is_imported_makes_the_same_bundle() {
+    let (_dir, from) = empty_store().await;
+    // Its rows have other numbers than there.
+    add_run(&from, "other", "first").await;
+    let original = add_run(&from, RUN, "checkout").await;
+    let bundle = export(&from, RUN).await.unwrap();
+    assert_eq!(
+        export(&from, RUN).await.unwrap(),
+        bundle,
+        "nothing of it is by chance"
+    );
+
+    let (dir, to) = empty_store().await;
+    let imported = import(&to, &bundle).await.unwrap();
+    assert_eq!(
+        (imported.id.as_str(), imported.number),
+        (RUN, original.number)
+    );
+    assert!(export(&to, RUN).await.unwrap() == bundle);
+    let connection = Connection::open(dir.path().join(DATABASE_FILE)).unwrap();
+    for table in Table::all(&connection).unwrap() {
+        let rows = format!("SELECT count(*) FROM {}", table.name);
+        let rows: i64 = connection.query_row(&rows, [], |row| row.get(0)).unwrap();
+        assert!(rows > 0, "{} is tried by no row", table.name);
+    }
+    let unfinished = "SELECT count(*) FROM unfinished_imports";
+    let unfinished: i64 = connection
+        .query_row(unfinished, [], |row| row.get(0))
+        .unwrap();
+    assert_eq!((unfinished, leftovers(dir.path())), (0, 0));
+
+    let before = dump(dir.path());
+    let again = import(&to, &bundle).await;
+    assert!(matches!(again, Err(BundleError::Exists(id)) if id.as_str() == RUN));
+    assert_eq!(dump(dir.path()), before);
+    // As any other run.
+    to.delete_run(&RUN.into()).await.unwrap();
+    import(&to, &bundle).await.unwrap();
+    assert!(export(&to, RUN).await.unwrap() == bundle);
+}
+
+#[tokio::test]
+async fn a_number_that_is_taken_becomes_the_next_one() {
+    let (_dir, from) = empty_store().await;
+    add_run(&from, "first", "checkout").await;
+    let second = add_run(&from, RUN, "checkout").await;
+    assert_eq!(second.number, 2);
+    let bundle = export(&from, RUN).await.unwrap();
+    let (_dir, to) = empty_store().await;
+    let number = async |id: &str| add_run(&to, id, "checkout").await.number;
+    assert_eq!((number("x").await, number("y").await), (1, 2));
+    assert_eq!(import(&to, &bundle).await.unwrap().number, 3);
+    assert_eq!(number("z").await, 4);
+}
+
+#[tokio::test]
+async fn only_a_run_that_is_over_has_a_bundle() {
+    let (_dir, store) = empty_store().await;
+    store.create_run(record(RUN, "checkout")).await.unwrap();
+    let message = export(&store, RUN).await.unwrap_err().to_string();
+    assert!(message.contains("still in progress"), "{message}");
+    let unknown = export(&store, "zzz").await;
+    assert!(matches!(
+        unknown,
+        Err(BundleError::Store(StoreError::UnknownRun(_)))
+    ));
+
+    let mut late = record("late", "checkout");
+    late.phase = RunPhase::Finished;
+    late.completeness
+        .wait_for_late_results(WallTime::of_system());
+    store.create_run(late).await.unwrap();
+    let message = export(&store, "late").await.unwrap_err().to_string();
+    assert!(message.contains("agents that were lost"), "{message}");
+
+    add_run(&store, "gone", "checkout").await;
+    let gone = RunId::from("gone");
+    let begun = store.export_bundle(&gone, WallTime::of_system()).await;
+    let begun = begun.unwrap();
+    store.delete_run(&gone).await.unwrap();
+    let ended = store.next_of_bundle(begun).await;
+    assert!(matches!(ended, Err(BundleError::Deleted(_))));
+}
+
+/// The same bytes with the hash that they would have.
+fn hashed(mut bundle: Vec<u8>) -> Vec<u8> {
+    bundle.truncate(bundle.len().saturating_sub(32));
+    let hash = Sha256::digest(&bundle);
+    bundle.extend(hash);
+    bundle
+}
+
+#[test]
+fn what_was_altered_changes_nothing() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (bundle, dir, to) = runtime.block_on(async {
+        let (_dir, from) = empty_store().await;
+        add_run(&from, RUN, "checkout").await;
+        let (dir, to) = empty_store().await;
+        add_run(&to, "other", "checkout").await;
+        (export(&from, RUN).await.unwrap(), dir, to)
+    });
+    let before = dump(dir.path());
+    let config = ProptestConfig {
+        cases: 40,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    proptest!(config, |(at in any::<prop::sample::Index>(), bit in 0..8_u8)| {
+        let (mut flipped, cut) = (bundle.clone(), bundle[..at.index(bundle.len())].to_vec());
+        flipped[at.index(bundle.len())] ^= 1 << bit;
+        let longer = [&bundle[..], &[bit]].concat();
+        let rehashed = hashed(flipped.clone());
+        for altered in [&flipped, &cut, &longer] {
+            let refused = runtime.block_on(import(&to, altered));
+            prop_assert!(matches!(refused, Err(BundleError::OtherHash | BundleError::NotABundle)), "{refused:?}");
+        }
+        // Behind a hash that is right the parts have theirs: what does not change the rows may pass.
+        if let Ok(run) = runtime.block_on(import(&to, &rehashed)) {
+            prop_assert_eq!(runtime.block_on(export(&to, run.id.as_str())).unwrap().len(), bundle.len());
+            runtime.block_on(to.delete_run(&run.id)).unwrap();
+        } else {
+            prop_assert_eq!(&dump(dir.path()), &before);
+        }
+        prop_assert_eq!(leftovers(dir.path()), 0);
+    });
+    let twice = [&bundle[..], &bundle].concat();
+    for (what, altered) in [
+        ("twice", hashed(twice)),
+        ("nothing", Vec::new()),
+        ("text", b"hello".repeat(20)),
+    ] {
+        assert!(runtime.block_on(import(&to, &altered)).is_err(), "{what}");
+    }
+}
+
+/// A bundle whose rows were changed, with hashes that are right.
+fn remade(
+    bundle: &[u8],
+    head: Head,
+    mut change: impl FnMut(&str, &mut Vec<String>, &mut Vec<Vec<Cell>>),
+) -> Vec<u8> {
+    let mut reader = BundleReader::new(bundle, bundle.len() as u64).unwrap();
+    let mut writer = BundleWriter::new(head);
+    let mut table: Option<(String, Vec<String>, Vec<Vec<Cell>>)> = None;
+    let mut put = |writer: &mut BundleWriter,
+                   table: Option<(String, Vec<String>, Vec<Vec<Cell>>)>| {
+        if let Some((name, mut columns, mut rows)) = table {
+            change(&name, &mut columns, &mut rows);
+            writer.table(&name, &columns);
+            writer.rows(rows);
+        }
+    };
+    loop {
+        match reader.next().unwrap() {
+            Frame::Head(_) => {}
+            Frame::Table { name, columns } => {
+                put(&mut writer, table.replace((name, columns, Vec::new())))
+            }
+            Frame::Rows(rows) => table.as_mut().unwrap().2.extend(rows),
+            Frame::End { .. } => break,
+        }
+    }
+    put(&mut writer, table);
+    let bytes = writer.take();
+    [bytes, writer.finish()].concat()
+}
+
+#[tokio::test]
+async fn what_this_program_would_not_write_is_refused_with_its_place() {
+    let (_dir, from) = empty_store().await;
+    add_run(&from, RUN, "checkout").await;
+    let bundle = export(&from, RUN).await.unwrap();
+    let (dir, to) = empty_store().await;
+    let before = dump(dir.path());
+    let head = |schema: i64| Head {
+        schema,
+        greylag: "9.9.9".to_owned(),
+    };
+    let set = |of: &'static str, column: &'static str, value: Value| {
+        move |name: &str, columns: &mut Vec<String>, rows: &mut Vec<Vec<Cell>>| {
+            if name == of {
+                let at = columns.iter().position(|known| known == column).unwrap();
+                rows[0][at] = Cell(value.clone());
+            }
+        }
+    };
+    let text = |text: &str| Value::Text(text.to_owned());
+    let blob = |bytes: &[u8]| Value::Blob(bytes.to_owned());
+    let now = SCHEMA;
+    for (altered, words) in [
+        (
+            remade(&bundle, head(now + 1), |_, _, _| {}),
+            "made by Greylag 9.9.9 with schema",
+        ),
+        (
+            remade(&bundle, head(25), |_, _, _| {}),
+            "the oldest that is read is 26",
+        ),
+        (
+            remade(&bundle, head(now), set("runs", "id", text("../x"))),
+            "letters and digits",
+        ),
+        (
+            remade(&bundle, head(now), set("runs", "test", text("other"))),
+            "two names",
+        ),
+        (
+            remade(
+                &bundle,
+                head(now),
+                set("runs", "phase", text("\"Running\"")),
+            ),
+            "not over",
+        ),
+        (
+            remade(&bundle, head(now), set("runs", "definition", text("{}"))),
+            "table runs",
+        ),
+        (
+            remade(&bundle, head(now), set("runs", "number", text("1"))),
+            "table runs, row 1: the column number",
+        ),
+        (
+            remade(&bundle, head(now), set("runs", "number", Value::Real(1.0))),
+            "inside",
+        ),
+        (
+            remade(
+                &bundle,
+                head(now),
+                set("runs", "last_second", Value::Integer(1 << 40)),
+            ),
+            "too long",
+        ),
+        (
+            remade(
+                &bundle,
+                head(now),
+                set("intervals", "level", Value::Integer(9)),
+            ),
+            "table intervals",
+        ),
+        (
+            remade(
+                &bundle,
+                head(now),
+                set("intervals", "histogram", blob(b"xy")),
+            ),
+            "table intervals",
+        ),
+        (
+            remade(
+                &bundle,
+                head(now),
+                set("agent_intervals", "packed", blob(b"xy")),
+            ),
+            "table agent_intervals",
+        ),
+        (
+            remade(&bundle, head(now), set("samples", "packed", blob(b"xy"))),
+            "table samples",
+        ),
+        (
+            remade(&bundle, head(now), set("health", "packed", blob(b"xy"))),
+            "table health",
+        ),
+        (
+            remade(
+                &bundle,
+                head(now),
+                set("error_samples", "packed", blob(b"xy")),
+            ),
+            "table error_samples",
+        ),
+        (
+            remade(
+                &bundle,
+                head(now),
+                set("saturated", "seconds", blob(&[0; 65])),
+            ),
+            "table saturated",
+        ),
+        (
+            remade(&bundle, head(now), |name, columns, _| {
+                if name == "log" {
+                    columns[0] = "rowid".to_owned();
+                }
+            }),
+            "table log: the column `rowid`",
+        ),
+        (
+            remade(&bundle, head(now), |name, _, rows| {
+                if name == "endpoints" {
+                    rows.push(rows[0].clone());
+                }
+            }),
+            "table endpoints, row 3",
+        ),
+        (
+            remade(&bundle, head(now), |name, _, rows| {
+                if name == "runs" {
+                    rows.clear();
+                }
+            }),
+            "one run",
+        ),
+        (
+            hashed([b"greylag bundle 7\n", &bundle[17..]].concat()),
+            "format 7",
+        ),
+    ] {
+        let refused = import(&to, &altered).await.unwrap_err().to_string();
+        assert!(refused.contains(words), "{words}: {refused}");
+        assert_eq!(dump(dir.path()), before, "{words}");
+    }
+    // The same without a change is taken.
+    let same = remade(&bundle, head(now), |_, _, _| {});
+    import(&to, &same).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_coordinator_did_not_finish_is_deleted_when_the_next_one_starts() {
+    let (dir, store) = empty_store().await;
+    add_run(&store, "kept", "checkout").await;
+    store.close().await;
+    let connection = Connection::open(dir.path().join(DATABASE_FILE)).unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO unfinished_imports VALUES (9);
+             INSERT INTO log (run, seq, at_us, source, text) VALUES (9, 1, 1, 'a', 'b');",
+        )
+        .unwrap();
+    drop(connection);
+    std::fs::create_dir(dir.path().join(".import-x")).unwrap();
+    std::fs::write(dir.path().join(".import-x/bundle"), "half of it").unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(leftovers(dir.path()), 0);
+    while store
+        .inner
+        .writer
+        .run(|state| Ok(state.upkeep.is_due()))
+        .await
+        .unwrap()
+    {}
+    let rows = dump(dir.path());
+    assert!(rows["unfinished_imports"].is_empty() && rows["deleted_runs"].is_empty());
+    assert!(
+        rows["log"].iter().all(|row| row[0] != Value::Integer(9)),
+        "{:?}",
+        rows["log"]
+    );
+    assert!(store.run(&RunId::from("kept")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn one_bundle_is_imported_at_a_time() {
+    let (_dir, store) = empty_store().await;
+    let first = store.receive_bundle().unwrap();
+    assert!(matches!(store.receive_bundle(), Err(BundleError::Busy)));
+    drop(first);
+    store.receive_bundle().unwrap();
+}

@@ -1,0 +1,77 @@
+//! A run that one coordinator measured, in another one.
+
+use std::time::Duration;
+
+use greylag_tests::Cluster;
+use serde_json::{Value, json};
+
+use crate::support::{RUN_TIMEOUT, greylag};
+
+#[tokio::test]
+async fn a_run_that_is_imported_elsewhere_has_the_same_numbers() {
+    let greylag = greylag();
+    let from = Cluster::start(&greylag)
+        .await
+        .with_agents("local", &["one", "two"])
+        .await;
+    let to = Cluster::start(&greylag).await;
+    // Nothing listens there: the results have failures and errors.
+    let id = from
+        .api()
+        .start(&json!({
+            "host": "http://127.0.0.1:9",
+            "users": 4,
+            "workers": 2,
+            "duration": 2,
+            "ramp_up": 0,
+            "declared": { "requests": [{ "path": "/" }, { "path": "/b" }], "wait_time": "10ms" },
+        }))
+        .await;
+    from.api()
+        .wait_for_status(&id, "Finished", Duration::from_secs(30))
+        .await;
+
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = |name: &str| directory.path().join(name).display().to_string();
+    let run = async |arguments: &[&str], cluster: &Cluster| {
+        let coordinator = ["--coordinator", cluster.api().url()];
+        let arguments = [arguments, &coordinator].concat();
+        greylag
+            .run_in(directory.path(), &arguments, RUN_TIMEOUT)
+            .await
+    };
+    let export = async |cluster: &Cluster, name: &str| {
+        let arguments = ["export", &id, "--format", "bundle", "--output", name];
+        let ended = run(&arguments, cluster).await;
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        std::fs::read(file(name)).expect("a bundle")
+    };
+    let bundle = export(&from, "run.bundle").await;
+    let imported = run(&["import", "run.bundle"], &to).await;
+    assert_eq!(imported.code, Some(0), "{}", imported.stderr);
+    assert!(
+        imported.stdout.contains(&format!("/runs/{id}")),
+        "{}",
+        imported.stdout
+    );
+    let summary =
+        async |cluster: &Cluster| -> Value { cluster.api().summary_and_json(&id).await.1 };
+    let (there, here) = (summary(&from).await, summary(&to).await);
+    assert!(there["totals"]["requests"].as_u64() > Some(50), "{there}");
+    assert_eq!(there, here);
+    assert!(export(&to, "again.bundle").await == bundle);
+
+    for (name, bytes, words) in [
+        ("again.bundle", bundle.clone(), "is already here"),
+        (
+            "cut.bundle",
+            bundle[..bundle.len() / 2].to_vec(),
+            "cut short or was altered",
+        ),
+    ] {
+        std::fs::write(file(name), bytes).expect("the directory is ours");
+        let refused = run(&["import", name], &to).await;
+        assert_eq!(refused.code, Some(2), "{}", refused.stdout);
+        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+    }
+}
