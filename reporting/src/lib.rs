@@ -37,7 +37,7 @@ pub use api_types::{
 pub use builds::{Announced, BuildError, BuildStore, Stored, StoredBuild};
 pub use compare::{
     Difference, EndpointDifferences, MeasuredRun, NotTested, RunDifferences, RunVerdict, Statistic,
-    Verdict, compare,
+    Verdict, change_text, compare,
 };
 pub use measure::{
     arrivals::Arrivals,
@@ -54,7 +54,7 @@ pub use measure::{
 pub use plain_text::plain_text;
 pub use results::calendar::rfc3339;
 pub use results::comparison::{
-    ComparedRun, Comparison, RunComparison, change_text, finding, run_verdict, statistic_name,
+    ComparedRun, Comparison, RunComparison, finding, run_verdict, statistic_name,
 };
 pub use results::summary::{
     ErrorSpread, Progress, Summary, SummaryBuild, SummaryCompleteness, SummaryCoverage,

@@ -12,6 +12,10 @@ use crate::measure::interval::{Measure, SparseInterval};
 /// blocks take memory.
 const MAX_TESTED_ENDPOINTS: usize = 100;
 
+/// Fewest blocks of a run whose noise can be judged at all.
+#[cfg(feature = "coordinator")]
+pub(crate) const MIN_BLOCKS: usize = 10;
+
 /// A stretch of a run: each endpoint's sum, and how it came about over time.
 #[derive(Debug)]
 pub struct MeasuredRun {

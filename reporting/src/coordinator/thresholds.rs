@@ -138,7 +138,12 @@ fn news(result: &ThresholdResult, was: ThresholdState) -> Option<String> {
                 .unwrap_or("nothing was measured")
         )),
         (ThresholdState::Breached, ThresholdState::Passed) => {
-            Some(format!("Threshold holds again: {condition} ({})", value?))
+            let remark = result.explanation.iter();
+            let remark: String = remark.map(|text| format!("; {text}")).collect();
+            let value = value?;
+            Some(format!(
+                "Threshold holds again: {condition} ({value}{remark})"
+            ))
         }
         _ => None,
     }

@@ -18,6 +18,7 @@ use greylag_infra::{
 };
 
 use self::judge::Judge;
+pub(crate) use self::phases::loaded_seconds;
 use self::phases::{load_ends_s, seconds_of};
 pub(crate) use self::tally::Second;
 use crate::measure::arrivals::Arrivals;
@@ -48,13 +49,6 @@ pub(crate) enum Needed {
 
 impl Need {
     fn of(threshold: &Threshold) -> Self {
-        let endpoint = match &threshold.of {
-            ThresholdSubject::All => None,
-            ThresholdSubject::Endpoint { method, name } => Some(Endpoint {
-                method: method.clone(),
-                name: name.clone(),
-            }),
-        };
         let what = match threshold.metric {
             ThresholdMetric::Time(span, TimeStatistic::Percentile(_)) => {
                 Needed::Times(measure_of(span))
@@ -67,7 +61,21 @@ impl Need {
             ThresholdMetric::Skipped => Needed::Arrivals,
             ThresholdMetric::Saturated => Needed::Saturated,
         };
-        Self { endpoint, what }
+        Self {
+            endpoint: endpoint_of(&threshold.of),
+            what,
+        }
+    }
+}
+
+/// The only endpoint that a threshold is about; none for all.
+pub(crate) fn endpoint_of(subject: &ThresholdSubject) -> Option<Endpoint> {
+    match subject {
+        ThresholdSubject::All => None,
+        ThresholdSubject::Endpoint { method, name } => Some(Endpoint {
+            method: method.clone(),
+            name: name.clone(),
+        }),
     }
 }
 

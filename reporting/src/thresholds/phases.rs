@@ -27,6 +27,12 @@ pub(super) fn seconds_of(phase: ThresholdPhase, profile: &LoadProfile) -> Range<
     }
 }
 
+/// The seconds that a threshold is about in which a run had load: what it has in common with other runs.
+pub(crate) fn loaded_seconds(threshold: &Threshold, run: &RunRecord) -> Range<u32> {
+    let seconds = seconds_of(threshold.during, &run.profile);
+    seconds.start..seconds.end.min(load_ends_s(run))
+}
+
 /// The second in which the load of a run ends as far as that is known: as planned, or when a threshold stops it. What then
 /// comes in was under way, and windows of it would say that the target has become slower or serves less.
 pub(super) fn load_ends_s(run: &RunRecord) -> u32 {

@@ -1,8 +1,10 @@
 //! What the thresholds say of a run: the same on its page, in the API, in the summary and in the list.
 
 use greylag_infra::LoadTest;
+use greylag_reporting::AnnotationChange;
 use serde_json::{Value, json};
 
+use crate::compare::{SECONDS, finished, with_requests};
 use crate::site::{Site, load_test};
 
 const RUN: &str = "abcdefabcdef";
@@ -76,4 +78,96 @@ async fn page_api_summary_and_list_agree() {
         let names: Vec<_> = runs.map(|run| run["test"].as_str().unwrap()).collect();
         assert_eq!(names, found, "{words}");
     }
+}
+
+/// How the thresholds of a run stand whose requests take `factor` times as long as those of its baseline.
+async fn against(site: &Site, id: &str, baseline: &str, factor: f64, condition: &str) -> Value {
+    let test = LoadTest {
+        thresholds: vec![condition.parse().expect("a threshold")],
+        baseline: baseline.to_owned(),
+        ..load_test("checkout")
+    };
+    with_requests(site, id, test, factor, "/cart", 0..SECONDS).await;
+    let summary = site.get(&format!("/api/v1/runs/{id}/summary")).await.json();
+    summary["thresholds"][0].clone()
+}
+
+fn explanation(result: &Value) -> &str {
+    result["explanation"].as_str().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_baseline_is_compared_with_its_noise() {
+    let site = Site::start(None).await;
+    finished(&site, "aaaaaaaaaaaa", "checkout", 1.0).await;
+    finished(&site, "bbbbbbbbbbbb", "checkout", 2.0).await;
+    let condition = "p95 < baseline + 10%";
+    let unknown = against(&site, "cccccccccccc", "", 1.0, condition).await;
+    assert_eq!(unknown["state"], "no_data", "nothing is pinned: {unknown}");
+    let pin = AnnotationChange {
+        pinned: Some(true),
+        ..AnnotationChange::default()
+    };
+    let store = site.coordinator.store();
+    let pinned = store.annotate(&"aaaaaaaaaaaa".into(), pin).await;
+    pinned.expect("it is pinned");
+
+    let slower = against(&site, "dddddddddddd", "pinned", 1.2, condition).await;
+    assert_eq!(slower["state"], "breached", "{slower}");
+    let said = explanation(&slower);
+    assert!(said.starts_with("+2") || said.starts_with("+19"), "{said}");
+    assert!(
+        said.contains("% against checkout#1, 95 % interval +"),
+        "{said}"
+    );
+    let allowed = against(
+        &site,
+        "eeeeeeeeeeee",
+        "checkout#1",
+        1.2,
+        "p95 < baseline + 30%",
+    )
+    .await;
+    assert_eq!(allowed["state"], "passed", "{allowed}");
+
+    // It takes a little longer, by less than two runs of the same thing differ.
+    let noisy = against(
+        &site,
+        "ffffffffffff",
+        "aaaaaaaaaaaa",
+        1.003,
+        "mean < baseline",
+    )
+    .await;
+    let number = |name: &str| noisy[name].as_f64().expect("a number");
+    assert!(number("actual") > number("limit"), "{noisy}");
+    assert_eq!(noisy["state"], "passed", "{noisy}");
+    assert_eq!(noisy["breached_since_s"], Value::Null);
+    assert!(
+        explanation(&noisy).starts_with("within the noise: +"),
+        "{noisy}"
+    );
+    // Whoever wants fewer requests than are noise is told apart, too.
+    let fewer = against(
+        &site,
+        "abababababab",
+        "checkout#2",
+        1.0,
+        "rps > baseline + 10%",
+    )
+    .await;
+    assert_eq!(fewer["state"], "breached", "{fewer}");
+    // What a comparison does not know is compared as a number, and so are windows.
+    for condition in ["max < baseline - 90%", "p95 < baseline - 1% within 5s"] {
+        let id = if condition.starts_with("max") {
+            "acacacacacac"
+        } else {
+            "adadadadadad"
+        };
+        let strict = against(&site, id, "checkout#1", 1.0, condition).await;
+        assert_eq!(strict["state"], "breached", "{strict}");
+        assert_eq!(strict["explanation"], Value::Null);
+    }
+    let missing = against(&site, "afafafafafaf", "checkout#99", 1.0, condition).await;
+    assert_eq!(missing["state"], "no_data", "{missing}");
 }

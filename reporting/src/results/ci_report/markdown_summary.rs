@@ -10,12 +10,12 @@ use greylag_infra::{RunRecord, TestVerdict, ThresholdState, WallTime};
 use super::code_span::{cell, code};
 use super::sparkline::sparkline;
 use super::{fault, name_of};
-use crate::compare::{Difference, Verdict};
+use crate::compare::{Difference, Verdict, change_text};
 use crate::measure::interval::Measure;
 use crate::measure::stats::Stats;
 use crate::plain_text::plain_text;
 use crate::results::comparison::{
-    Asked, Comparison, RunComparison, change_text, finding, run_verdict, statistic_name, value_text,
+    Asked, Comparison, RunComparison, finding, run_verdict, statistic_name, value_text,
 };
 use crate::results::page_text::{count, elapsed, ms, percent, rate};
 use crate::results::summary::Summary;

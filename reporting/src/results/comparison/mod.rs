@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use address::CompareAddress;
 #[cfg(feature = "coordinator")]
 pub(crate) use read::{Asked, CompareError, MAX_RUNS, Stretch, find_run};
-pub use wording::{change_text, finding, run_verdict, statistic_name};
+pub use wording::{finding, run_verdict, statistic_name};
 #[cfg(feature = "coordinator")]
 pub(crate) use wording::{value_text, verdict_name};
 

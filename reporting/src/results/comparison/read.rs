@@ -5,14 +5,12 @@ use greylag_infra::{RunId, RunRecord, WallTime};
 
 use super::remarks::remarks;
 use super::{ComparedRun, Comparison, RunComparison};
-use crate::compare::{MeasuredRun, compare};
+use crate::compare::{MIN_BLOCKS, MeasuredRun, compare};
 use crate::plain_text::plain_text;
 use crate::store::{Scope, Store, StoreError, Window};
 
 /// Most runs of a comparison, the reference and further runs of it included.
 pub(crate) const MAX_RUNS: usize = 5;
-/// Fewest blocks of a run whose noise can be judged at all.
-const MIN_BLOCKS: usize = 10;
 /// Longest part of a name that an error repeats, in characters.
 const MAX_SHOWN: usize = 100;
 

@@ -15,11 +15,11 @@ use crate::thresholds::Evaluation;
 
 /// What was found out.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct KeptBaseline {
+pub(super) struct KeptBaseline {
     /// The run, as `checkout#12`.
-    run: Option<String>,
-    /// Of each threshold.
-    values: Vec<Option<f64>>,
+    pub(super) run: Option<String>,
+    /// What the metric of each threshold was there; nothing where none is about a baseline.
+    pub(super) values: Vec<Option<f64>>,
 }
 
 impl Store {
@@ -37,11 +37,11 @@ impl Store {
         self.inner.readers.run(query).await
     }
 
-    /// Of each threshold of a run that is about a baseline, what its metric was there; nothing if none is.
-    pub(super) async fn baselines(&self, record: &RunRecord) -> StoreResult<Vec<Option<f64>>> {
+    /// The baseline of a run, if any of its thresholds is about one.
+    pub(super) async fn baseline(&self, record: &RunRecord) -> StoreResult<KeptBaseline> {
         let is_of_baseline = |threshold: &Threshold| threshold.limit.is_of_baseline();
         if !record.test.thresholds.iter().any(is_of_baseline) {
-            return Ok(Vec::new());
+            return Ok(KeptBaseline::default());
         }
         let run = record.clone();
         let query = move |connection: &rusqlite::Transaction<'_>| {
@@ -56,7 +56,7 @@ impl Store {
         };
         let (kept, found) = self.inner.readers.run(query).await?;
         if let Some(kept) = kept {
-            return Ok(kept.values);
+            return Ok(kept);
         }
         let mut kept = KeptBaseline::default();
         if let Some(mut found) = found {
@@ -80,7 +80,7 @@ impl Store {
             })
         };
         self.inner.writer.run(saved).await?;
-        Ok(kept.values)
+        Ok(kept)
     }
 }
 

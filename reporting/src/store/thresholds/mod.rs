@@ -6,6 +6,7 @@
 //! again; results of agents that come later delete them.
 
 mod baseline;
+mod noise;
 mod rows;
 
 use std::collections::HashMap;
@@ -84,8 +85,10 @@ impl Store {
         if let Some(shown) = self.inner.thresholds.shown(&record.id) {
             return Ok(shown);
         }
-        let baselines = self.baselines(record).await?;
-        Ok(Arc::new(Evaluation::new(record, &baselines).results()))
+        let baseline = self.baseline(record).await?;
+        Ok(Arc::new(
+            Evaluation::new(record, &baseline.values).results(),
+        ))
     }
 
     /// Judges the thresholds of a run as far as all of its agents have delivered, or for good when it is over; then the
@@ -126,7 +129,10 @@ impl Store {
             let until = until.max(record.run_time(now).second());
             let mut evaluation = self.continued(record, known.take(), until).await?;
             evaluation.finish(record.elapsed_s(now));
-            results = Arc::new(evaluation.results());
+            let mut judged = evaluation.results();
+            let baseline = self.baseline(record).await?;
+            self.weigh_noise(record, &baseline, &mut judged).await?;
+            results = Arc::new(judged);
             let saved = self.save_results(&record.id, &evaluation, Arc::clone(&results));
             if saved.await? {
                 break;
@@ -151,7 +157,7 @@ impl Store {
         let goes_on = |known: &Evaluation| known.is_of(record) && known.next() <= until;
         let evaluation = match known.filter(goes_on) {
             Some(known) => known,
-            None => Evaluation::new(record, &self.baselines(record).await?),
+            None => Evaluation::new(record, &self.baseline(record).await?.values),
         };
         self.taken_in(&record.id, evaluation, until).await
     }

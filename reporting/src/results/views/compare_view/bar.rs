@@ -1,7 +1,7 @@
 //! Intervals of confidence as small bars around zero.
 
+use crate::compare::change_text;
 use crate::compare::{Difference, Statistic};
-use crate::results::comparison::change_text;
 
 /// Where a scale may end, relative to the reference: the least that all bars fit on is taken, and what is beyond the last is cut off.
 const ENDS: [f64; 9] = [0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0];

@@ -10,11 +10,11 @@ use serde_json::json;
 pub(crate) use self::bar::{Bar, Scale};
 pub(crate) use self::endpoints::EndpointRow;
 pub(crate) use self::findings::RunResult;
-use crate::compare::{Difference, Statistic, Verdict, is_worse};
+use crate::compare::{Difference, Statistic, Verdict, change_text, is_worse};
 use crate::plain_text::plain_text;
 use crate::results::comparison::{
-    Asked, CompareAddress, CompareError, ComparedRun, Comparison, RunComparison, Stretch,
-    change_text, find_run, finding, statistic_name, value_text,
+    Asked, CompareAddress, CompareError, ComparedRun, Comparison, RunComparison, Stretch, find_run,
+    finding, statistic_name, value_text,
 };
 use crate::results::page_text::capitalised;
 use crate::results::urls::run_url;
