@@ -114,6 +114,8 @@ pub trait Recorder: Send + Sync + 'static {
     fn arrival(&self, _arrival: Arrival) {}
     /// The load generator itself ran short of something. Called once for each request or occurrence.
     fn generator_limit(&self, _limit: GeneratorLimit<'_>) {}
+    /// The scenario says that the test failed, for this reason. May be called often, also for the same one.
+    fn fail_test(&self, _reason: &str) {}
     /// The scenario asks to stop the whole test, for this reason. May be called more than once; the first
     /// counts.
     fn stop_test(&self, _reason: &str) {}

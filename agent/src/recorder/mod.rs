@@ -322,6 +322,21 @@ impl Recorder for RunRecorder {
         });
     }
 
+    fn fail_test(&self, reason: &str) {
+        let second = self.second_now();
+        // Reasons are shown on terminals and pages.
+        let visible = reason.replace(|character: char| character.is_control(), " ");
+        self.notice(GeneratorNotice {
+            kind: NoticeKind::TestFailed,
+            worker: None,
+            subject: cut(visible.trim(), MAX_NAME_BYTES).into_owned(),
+            first_second: second,
+            last_second: second,
+            count: 1,
+            worst: 0,
+        });
+    }
+
     fn stop_test(&self, reason: &str) {
         let reason = cut(reason, MAX_ERROR_BYTES).into_owned();
         if self.stop_test.reason.set(reason).is_ok() {

@@ -285,6 +285,22 @@ fn samples_of_a_second_stay_together_until_it_is_over() {
     assert!(recorder.take_so_far(2, &mut names).seconds.is_empty());
 }
 
+#[test]
+fn reasons_of_a_failed_test_are_counted_and_can_be_shown() {
+    let recorder = begun(run_zero());
+    let mut names = KnownNames::default();
+    recorder.fail_test("no\tstock\u{1b}[31m ");
+    recorder.fail_test("no\tstock\u{1b}[31m ");
+    recorder.fail_test(&"x".repeat(10_000));
+    let notices = recorder.take_so_far(9, &mut names).notices;
+    let notices: Vec<_> = notices
+        .iter()
+        .map(|notice| (notice.kind, notice.subject.len(), notice.count))
+        .collect();
+    let failed = NoticeKind::TestFailed;
+    assert_eq!(notices, [(failed, 13, 2), (failed, MAX_NAME_BYTES, 1)]);
+}
+
 #[tokio::test]
 async fn the_first_reason_to_stop_the_test_is_kept() {
     let recorder = begun(run_zero());

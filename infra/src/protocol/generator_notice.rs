@@ -49,6 +49,9 @@ pub enum NoticeKind {
     /// The histograms of the agent `subject` alone took too much space and are kept coarsely: the coordinator says so.
     /// `count` is of how many stretches of time.
     CoarseResults,
+    /// The scenario's code said that the test failed, for the reason `subject`; `count` is how often. It is no shortage, and travels the
+    /// same way.
+    TestFailed,
     /// A kind that this version does not know.
     #[default]
     #[serde(other)]
@@ -309,6 +312,14 @@ impl fmt::Display for NoticeText<'_> {
                     f,
                     "the results of agent {subject} took so much space that percentiles of this agent alone are approximate; those of all agents together are exact"
                 )
+            }
+            NoticeKind::TestFailed => {
+                self.seconds(f)?;
+                let reason = match subject.as_str() {
+                    "" => "several reasons",
+                    subject => subject,
+                };
+                write!(f, "the scenario's code says that the test failed: {reason}")
             }
             NoticeKind::Unknown => {
                 self.seconds(f)?;

@@ -1,12 +1,15 @@
 //! What the generator itself ran short of in a run, as rows.
 
-use greylag_infra::{GeneratorNotice, GeneratorNotices, NoticeKind, RunId};
+use std::collections::BTreeMap;
+
+use greylag_infra::{GeneratorNotice, GeneratorNotices, NoticeKind, RunId, ThresholdResult};
 use rusqlite::{Connection, params};
 
 use super::error::StoreResult;
 use super::integers::{from_sql, small_from_sql, to_sql};
 use super::run_rows::{agents, from_json, json};
 use super::scope::{RowScope, Scope};
+use super::thresholds::mark_failed;
 
 /// Several workers together, in the column of the worker.
 const NO_WORKER: i64 = -1;
@@ -15,6 +18,10 @@ const NO_WORKER: i64 = -1;
 pub(super) fn add(connection: &Connection, run: i64, added: &[GeneratorNotice]) -> StoreResult<()> {
     if added.is_empty() {
         return Ok(());
+    }
+    let is_failure = |notice: &GeneratorNotice| notice.kind == NoticeKind::TestFailed;
+    if added.iter().any(is_failure) {
+        mark_failed(connection, run)?;
     }
     let mut notices: GeneratorNotices = of_run(connection, run)?.into_iter().collect();
     for notice in added {
@@ -63,6 +70,23 @@ pub(super) fn read(
         });
     }
     Ok(notices)
+}
+
+/// What the scenario's code says failed in a run, by reason.
+pub(super) fn failures(connection: &Connection, run: i64) -> StoreResult<Vec<ThresholdResult>> {
+    let mut reasons: BTreeMap<String, (u64, u32)> = BTreeMap::new();
+    for notice in of_run(connection, run)?.iter() {
+        if notice.kind == NoticeKind::TestFailed {
+            let known = reasons.entry(notice.subject.clone());
+            let (times, since_s) = known.or_insert((0, u32::MAX));
+            *times = times.saturating_add(notice.count);
+            *since_s = notice.first_second.min(*since_s);
+        }
+    }
+    let results = reasons
+        .iter()
+        .map(|(reason, (times, since_s))| ThresholdResult::of_scenario(reason, *times, *since_s));
+    Ok(results.collect())
 }
 
 fn of_run(connection: &Connection, run: i64) -> StoreResult<Vec<GeneratorNotice>> {

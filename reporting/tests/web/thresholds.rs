@@ -1,11 +1,11 @@
 //! What the thresholds say of a run: the same on its page, in the API, in the summary and in the list.
 
-use greylag_infra::LoadTest;
+use greylag_infra::{GeneratorNotice, LoadTest, NoticeKind, RunPhase};
 use greylag_reporting::AnnotationChange;
 use serde_json::{Value, json};
 
 use crate::compare::{SECONDS, finished, with_requests};
-use crate::site::{Site, load_test};
+use crate::site::{Site, load_test, snapshot};
 
 const RUN: &str = "abcdefabcdef";
 
@@ -170,4 +170,60 @@ async fn a_baseline_is_compared_with_its_noise() {
     }
     let missing = against(&site, "afafafafafaf", "checkout#99", 1.0, condition).await;
     assert_eq!(missing["state"], "no_data", "{missing}");
+}
+
+/// What the scenario's code says, of which `run.fail` is the sample, needs no threshold.
+#[tokio::test]
+async fn what_the_scenario_says_fails_the_run() {
+    let site = Site::start(None).await;
+    let said = |reason: &str, second: u32| GeneratorNotice {
+        kind: NoticeKind::TestFailed,
+        worker: Some(0),
+        subject: reason.to_owned(),
+        first_second: second,
+        last_second: second + 1,
+        count: 2,
+        worst: 0,
+    };
+    let mut results = snapshot(RUN, "/", "500");
+    results.notices = vec![
+        said("sold <b>more</b>", 7),
+        said("sold <b>more</b>", 4),
+        said("no stock", 3),
+    ];
+    let mut run = site.running_run(RUN, load_test("checkout"), results).await;
+    let summary = async || {
+        site.get(&format!("/api/v1/runs/{RUN}/summary"))
+            .await
+            .json()
+    };
+    let live = summary().await;
+    assert_eq!(live["verdict"], Value::Null, "the run is in progress");
+    assert_eq!(live["thresholds"].as_array().expect("a list").len(), 2);
+    run.phase = RunPhase::Finished;
+    let store = site.coordinator.store();
+    store.update_run(&run).await.expect("the run is updated");
+    let summary = summary().await;
+    assert_eq!(summary["verdict"], "failed");
+    let [stock, sold] = summary["thresholds"].as_array().expect("a list").as_slice() else {
+        panic!("two reasons: {summary}");
+    };
+    assert_eq!(stock["condition"], "scenario: no stock");
+    assert_eq!(sold["condition"], "scenario: sold <b>more</b>");
+    assert_eq!(
+        (&sold["actual"], &sold["breached_since_s"]),
+        (&json!(4.0), &json!(4))
+    );
+    let found = site.get("/api/v1/runs?q=verdict%3Afailed").await.json();
+    assert_eq!(
+        found["runs"].as_array().expect("a list").len(),
+        1,
+        "{found}"
+    );
+    let page = site.get(&format!("/runs/{RUN}")).await.body;
+    assert!(page.contains("data-verdict=\"failed\">Verdict: failed</span>"));
+    assert!(
+        page.contains("scenario: sold &#60;b&#62;more"),
+        "it is escaped"
+    );
 }

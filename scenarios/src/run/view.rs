@@ -115,6 +115,21 @@ impl Run {
         &self.recorder
     }
 
+    /// Says that the test failed, whatever its thresholds say: its verdict is then failed, with this reason. The run goes on. May be
+    /// called from any user and handler, as often as it is true; up to ten reasons of each worker are kept apart.
+    ///
+    /// ```
+    /// # use greylag_scenarios::Run;
+    /// # fn check(run: &Run, stock: i64) {
+    /// if stock < 0 {
+    ///     run.fail("sold more than there was");
+    /// }
+    /// # }
+    /// ```
+    pub fn fail(&self, reason: &str) {
+        self.recorder.fail_test(reason);
+    }
+
     /// Stops the whole test, on every worker, for this reason.
     pub fn stop_test(&self, reason: &str) {
         self.recorder.stop_test(reason);

@@ -12,14 +12,14 @@ use super::ThresholdUnit;
 pub struct ThresholdResult {
     /// The threshold as text.
     pub condition: String,
-    /// Its metric: `p95`, `ttfb.p95`, `error_rate`, …
+    /// Its metric: `p95`, `ttfb.p95`, `error_rate`, …; `scenario` of what the scenario's code says.
     pub metric: String,
     /// The unit of `actual` and `limit`.
     pub unit: ThresholdUnit,
     /// What was measured; of a condition that must hold in any stretch of some seconds, in the worst of these. Null
     /// without data.
     pub actual: Option<f64>,
-    /// What it is compared with; null where that is a baseline which is unknown.
+    /// What it is compared with; null where that is a baseline which is unknown, and of what the scenario's code says.
     pub limit: Option<f64>,
     /// How it stands.
     pub state: ThresholdState,
@@ -59,6 +59,27 @@ pub enum TestVerdict {
 }
 
 impl ThresholdResult {
+    /// The metric of what the scenario's code says.
+    pub const SCENARIO: &str = "scenario";
+
+    /// That the scenario's code said, so many times and from this second on, that the test failed.
+    pub fn of_scenario(reason: &str, times: u64, since_s: u32) -> Self {
+        let reason = match reason {
+            "" => "further reasons",
+            reason => reason,
+        };
+        Self {
+            condition: format!("{}: {reason}", Self::SCENARIO),
+            metric: Self::SCENARIO.to_owned(),
+            unit: ThresholdUnit::Count,
+            actual: Some(times as f64),
+            limit: None,
+            state: ThresholdState::Breached,
+            breached_since_s: Some(since_s),
+            explanation: Some("how often the scenario's code said it".to_owned()),
+        }
+    }
+
     /// What was measured, in words: `3.2 %, limit 1 %, breached since second 41`.
     pub fn measured_text(&self) -> String {
         let value = |value: f64| self.unit.text(value);

@@ -19,6 +19,7 @@ use self::rows::{counted_before, take_in};
 use super::Store;
 use super::error::{StoreError, StoreResult};
 use super::live::{WriterState, last_second};
+use super::notice_rows::failures;
 use super::run_rows::{from_json, json, key_of};
 use crate::thresholds::{Counted, Evaluation, ThresholdAbort};
 
@@ -74,7 +75,7 @@ impl Store {
         record: &RunRecord,
     ) -> Result<Arc<Vec<ThresholdResult>>, StoreError> {
         if record.test.thresholds.is_empty() {
-            return Ok(Arc::default());
+            return self.failures(record).await.map(Arc::new);
         }
         if record.phase.is_over() {
             if let Some(stored) = self.stored_results(&record.id).await? {
@@ -106,8 +107,10 @@ impl Store {
             };
             let known = kept.take();
             let evaluation = self.continued(record, known, until).await?;
+            let mut results = evaluation.results();
+            results.extend(self.failures(record).await?);
             let judgement = Judgement {
-                results: Arc::new(evaluation.results()),
+                results: Arc::new(results),
                 abort: evaluation.abort(),
             };
             *judged.shown() = Some(Arc::clone(&judgement.results));
@@ -132,6 +135,7 @@ impl Store {
             let mut judged = evaluation.results();
             let baseline = self.baseline(record).await?;
             self.weigh_noise(record, &baseline, &mut judged).await?;
+            judged.extend(self.failures(record).await?);
             results = Arc::new(judged);
             let saved = self.save_results(&record.id, &evaluation, Arc::clone(&results));
             if saved.await? {
@@ -181,6 +185,15 @@ impl Store {
         Ok(evaluation)
     }
 
+    /// What the scenario's code says failed, by reason.
+    async fn failures(&self, record: &RunRecord) -> StoreResult<Vec<ThresholdResult>> {
+        let id = record.id.clone();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            failures(connection, key_of(connection, &id)?)
+        };
+        self.inner.readers.run(query).await
+    }
+
     async fn stored_results(&self, id: &RunId) -> StoreResult<Option<Vec<ThresholdResult>>> {
         let id = id.to_owned();
         let query = move |connection: &rusqlite::Transaction<'_>| {
@@ -207,7 +220,8 @@ impl Store {
                 let key = key_of(connection, &id)?;
                 let stored: Counted = counted_before(connection, &id, next)?;
                 let end = last_second(connection, key)?.map_or(0, |last| last.saturating_add(1));
-                if stored != counted || end > next {
+                let said = failures(connection, key)?;
+                if stored != counted || end > next || !results.ends_with(&said) {
                     return Ok(false);
                 }
                 let verdict = TestVerdict::of(&results).map(|verdict| verdict.to_string());
@@ -246,6 +260,18 @@ pub(super) fn forget_results(connection: &Connection, id: &RunId) -> StoreResult
     connection
         .prepare_cached("UPDATE runs SET threshold_results = NULL, verdict = NULL WHERE id = ?1")?
         .execute([id.as_str()])?;
+    let key = key_of(connection, id)?;
+    if !failures(connection, key)?.is_empty() {
+        mark_failed(connection, key)?;
+    }
+    Ok(())
+}
+
+/// The scenario's code says that the test failed, which nothing can change.
+pub(super) fn mark_failed(connection: &Connection, run: i64) -> StoreResult<()> {
+    connection
+        .prepare_cached("UPDATE runs SET verdict = ?2 WHERE run = ?1")?
+        .execute(params![run, TestVerdict::Failed.to_string()])?;
     Ok(())
 }
 

@@ -296,6 +296,9 @@ impl Stopper {
     #[task]
     async fn work(&mut self, client: &mut Client) -> TaskResult {
         client.get("/work").send().await?;
+        if client.user().index < 2 {
+            client.run().fail("sold more than there was");
+        }
         if client.user().index == 3 {
             return stop_test("user 3 has seen enough");
         }
@@ -305,7 +308,7 @@ impl Stopper {
 
 fn stopping() -> Scenario {
     Scenario::new("stopping")
-        .description("Stops the test by itself")
+        .description("Says that the test failed, and stops it by itself")
         .user_type::<Stopper>()
 }
 

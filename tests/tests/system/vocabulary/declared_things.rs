@@ -181,7 +181,7 @@ async fn events_come_once_per_test_or_once_per_worker() {
 }
 
 #[tokio::test]
-async fn a_scenario_stops_the_test_on_every_worker() {
+async fn a_scenario_says_that_the_test_failed_and_stops_it_on_every_worker() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
     let cluster = cluster().await;
@@ -196,10 +196,18 @@ async fn a_scenario_stops_the_test_on_every_worker() {
         progress["elapsed_s"].as_f64().unwrap_or(99.0) < 30.0,
         "{progress}"
     );
+    let summary = api.summary(&id).await;
     assert_eq!(
-        api.summary(&id).await.totals.requests,
+        summary.totals.requests,
         nginx.finish().await.totals().requests
     );
+    assert_eq!(summary.verdict.as_deref(), Some("failed"));
+    let [said] = summary.thresholds.as_slice() else {
+        panic!("one reason of both workers: {:?}", summary.thresholds);
+    };
+    assert_eq!(said.condition, "scenario: sold more than there was");
+    // Users 0 and 1 are on different workers.
+    assert!(said.actual.is_some_and(|times| times >= 2.0), "{said:?}");
 }
 
 #[tokio::test]
