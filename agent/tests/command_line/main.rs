@@ -110,7 +110,7 @@ fn numbers_and_durations_are_checked() {
         ),
         (
             vec!["--html", "no/such/dir/x.html"],
-            "no/such/dir/x.html cannot be written",
+            "cannot be written to no/such/dir/x.html",
         ),
         (
             vec!["--log-level", "greylag=loud"],
