@@ -60,6 +60,7 @@ pub(super) fn stage(file: &mut File, directory: &Path) -> BundleResult<Staged> {
     }
     let connection = open_writer(directory)?;
     // It is thrown away, whatever happens.
+    connection.pragma_update(None, "journal_mode", "OFF")?;
     connection.pragma_update(None, "synchronous", "OFF")?;
     let tables = Table::all(&connection)?;
     connection.execute_batch("BEGIN")?;
