@@ -18,6 +18,8 @@ mod run_list;
 mod settings;
 pub(crate) mod shipping;
 mod signals;
+#[cfg(feature = "coordinator")]
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -22,6 +22,7 @@ mod saving;
 mod shipping;
 mod thresholds;
 mod waiting_hellos;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -50,6 +51,7 @@ pub(crate) use receive_budget::{Meter, MeteredStream};
 pub use retention::{Keep, KeepError};
 pub use saving::SavingFails;
 pub use shipping::AnnounceError;
+pub use webhook::{Webhook, WebhookAnswer, WebhookRequest};
 
 /// How long an agent and the coordinator may not hear of each other, unless configured.
 pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);

@@ -2,6 +2,8 @@
 //!
 //! Everything is put together from what the store answers. The types of the document are there for clients, too.
 
+#[cfg(feature = "coordinator")]
+pub(crate) mod announcement;
 pub(crate) mod calendar;
 #[cfg(feature = "coordinator")]
 pub(crate) mod ci_report;

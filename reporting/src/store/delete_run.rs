@@ -8,6 +8,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::Store;
+use super::announcement_rows;
 use super::error::{RunIsPinned, RunNotOver, StoreError, StoreResult};
 use super::integers::time_to_sql;
 use super::live::WriterState;
@@ -132,6 +133,7 @@ fn mark(connection: &Connection, id: &RunId) -> StoreResult<()> {
     )?;
     connection.execute("INSERT INTO deleted_runs (run) VALUES (?1)", [run])?;
     connection.execute("DELETE FROM runs WHERE run = ?1", [run])?;
+    announcement_rows::remove(connection, id)?;
     Ok(())
 }
 

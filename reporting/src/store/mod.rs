@@ -8,6 +8,7 @@
 mod agent_rows;
 mod agent_set;
 mod annotation_rows;
+mod announcement_rows;
 mod backup;
 mod blocks;
 mod build_rows;
@@ -58,6 +59,7 @@ mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use greylag_infra::protocol::{LogLine, Snapshot};
 use greylag_infra::{AgentId, Gap, RunId, RunRecord, SetUpData, WallClock};
@@ -76,6 +78,7 @@ pub(crate) use self::annotation_rows::ListedAnnotations;
 pub use self::annotation_rows::{
     AnnotationChange, Annotations, MAX_RUN_MARKS, RunMark, TooManyMarks,
 };
+pub(crate) use self::announcement_rows::DueAnnouncement;
 pub use self::bundle::BundleError;
 pub(crate) use self::bundle::BundleUpload;
 pub use self::charts::{Chart, ChartData, ChartLine, ChartSteps, MAX_CHART_STEPS};
@@ -120,6 +123,8 @@ struct Inner {
     disk: Arc<DiskSpace>,
     /// One run is imported at a time.
     imports: Arc<Semaphore>,
+    /// Whether runs that are created are to be announced.
+    announces: AtomicBool,
     clock: WallClock,
 }
 
@@ -148,6 +153,7 @@ impl Store {
                 thresholds: LiveThresholds::default(),
                 disk: DiskSpace::of(dir),
                 imports: Arc::new(Semaphore::new(1)),
+                announces: AtomicBool::new(false),
                 clock,
             }),
         })
@@ -198,8 +204,15 @@ impl Store {
     /// # Errors
     /// There is a run with this identifier, or the database failed.
     pub async fn create_run(&self, record: RunRecord) -> Result<RunRecord, StoreError> {
+        let is_announced = self.inner.announces.load(Ordering::Relaxed);
         let created = move |state: &mut WriterState| {
-            state.transaction(|connection| run_rows::insert(connection, record))
+            state.transaction(|connection| {
+                let record = run_rows::insert(connection, record)?;
+                if is_announced {
+                    announcement_rows::add(connection, &record.id)?;
+                }
+                Ok(record)
+            })
         };
         self.inner.writer.run(created).await
     }

@@ -40,3 +40,4 @@ mod support;
 mod thousand_agents;
 mod tokens;
 mod vocabulary;
+mod webhook;

@@ -23,6 +23,7 @@ use crate::cli::listen::{cannot_listen, resolve};
 use crate::cli::options::{DEFAULT_DATA, seconds};
 use crate::cli::print::print_line;
 use crate::cli::signals::{Hangup, Signals, at_hangup, exit_at_second_signal};
+use crate::cli::webhook::{WebhookUrl, webhook_at};
 use crate::open_files::raise_file_limit;
 
 /// Shortest lease, in seconds: agents are heard once a second, and a lost packet must not end a run.
@@ -85,6 +86,22 @@ pub(crate) struct CoordinatorOptions {
     /// Keep only the newest runs of each test, so many; of those that --keep leaves [default: keep all].
     #[arg(long, env = "GREYLAG_KEEP_RUNS", value_name = "N")]
     keep_runs: Option<NonZeroU32>,
+    /// Address that gets the result of each run when it is over, as JSON: verdict, thresholds and headline numbers.
+    #[arg(
+        long,
+        env = "GREYLAG_WEBHOOK",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    webhook: Option<WebhookUrl>,
+    /// Secret with which requests to --webhook are signed (HMAC-SHA256 in the header X-Greylag-Signature).
+    #[arg(
+        long,
+        env = "GREYLAG_WEBHOOK_SECRET",
+        value_name = "SECRET",
+        hide_env_values = true
+    )]
+    webhook_secret: Option<Token>,
     /// Store programs that `run --coordinator` uploads, and have agents run them that accept it.
     #[arg(long, env = "GREYLAG_ACCEPT_UPLOADS")]
     accept_uploads: bool,
@@ -123,6 +140,7 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
     }
     let public =
         PublicAddress::new(options.public_url, options.base_path).map_err(Failure::bad_input)?;
+    let webhook = webhook_at(options.webhook, options.webhook_secret, public.url())?;
     let tls = tls_of(options.tls_cert, options.tls_key)?;
     let (scheme, hangup) = match tls {
         Some(_) => ("https", Hangup::Reload),
@@ -170,6 +188,9 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
         .map(|runs| Keep::RunsOfEachTest(runs.get()));
     for keep in options.keep.into_iter().chain(of_each_test) {
         coordinator.keep_only(keep);
+    }
+    if let Some(webhook) = webhook {
+        coordinator.announce_to(webhook);
     }
     let ending = CancellationToken::new();
     let server = serve(

@@ -13,7 +13,8 @@ use crate::store::error::StoreResult;
 
 /// Tables of which nothing is in a bundle.
 #[cfg(test)]
-pub(super) const LEFT_OUT_TABLES: [(&str, &str); 8] = [
+pub(super) const LEFT_OUT_TABLES: [(&str, &str); 9] = [
+    ("announcements", "it was announced where it ran"),
     ("infrastructures", "they are the coordinator's"),
     ("deleted_runs", "their rows are going away"),
     ("unfinished_imports", "their rows are not a run yet"),

@@ -9,7 +9,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 26] = [
+pub(super) const MIGRATIONS: [&str; 27] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -348,5 +348,13 @@ pub(super) const MIGRATIONS: [&str; 26] = [
     // Runs that are being imported: their rows are no run yet.
     "
     CREATE TABLE unfinished_imports (run INTEGER PRIMARY KEY);
+",
+    // Runs that are to be announced to a webhook when they are over.
+    "
+    CREATE TABLE announcements (
+        run_id TEXT PRIMARY KEY,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_at_us INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID;
 ",
 ];
