@@ -296,7 +296,8 @@ class Row {
     this.#cell("requests", row.requests, count(row.requests));
     this.#cell("fails", row.failures, count(row.failures));
     this.#cell("avg", row.avg_ms, ms(row.avg_ms));
-    this.#cell("current-rps", row.current_rps, rate(row.current_rps));
+    // A file may not have it.
+    this.#cell("current-rps", row.current_rps ?? 0, row.current_rps === null ? "–" : rate(row.current_rps));
     this.#latency(row, scale);
     this.#intended(row.intended);
     this.#firstByte(row);

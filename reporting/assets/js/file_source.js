@@ -1,54 +1,103 @@
 // What takes the coordinator's place in a page that is a file (src/web/report_file): it answers what the page asks for with
 // what is in the file, in the same form as the API. Its members are those of `coordinator` in source.js.
+//
+// Of the whole run there are the API's own answers. Of a part of it, answers are computed from the run's parts, whose sums are the same
+// numbers; a window is made to begin and end with a part before it is shown (`fitted`).
 
+import { chartOf, distributionIn } from "./file_charts.js";
 import { logPage } from "./file_log.js";
+import { Parts } from "./file_parts.js";
 import { samplesOfDot, samplesOfError } from "./file_samples.js";
+import { viewOf } from "./file_view.js";
+import { changed, formatScope, isWhole, parseScope } from "./scope.js";
 
-const NOT_THERE = "This file does not have it.";
+/** What stands before a scope in the address; anything else there is a place in the page. */
+const SCOPE = "#?";
 
 export class FileSource {
   isLive = false;
   #data;
+  #parts;
+  /** The part that the address named last. */
+  #query = "";
 
   /** Of the page's data. */
   static async read() {
-    return new FileSource(JSON.parse(new TextDecoder().decode(await unpacked("file-data"))));
+    const parts = document.getElementById("file-parts");
+    return new FileSource(
+      await documentIn("file-data"),
+      parts && new Parts(await documentIn("file-described"), await bytesIn("file-parts")),
+    );
   }
 
-  constructor(data) {
+  constructor(data, parts) {
     this.#data = data;
+    this.#parts = parts;
   }
 
-  /** What may be narrowed to a part: nothing, because the file has only the whole run. */
-  narrows() {
-    return false;
+  /** What may be narrowed to a part. */
+  narrows(kind) {
+    if (!this.#parts || kind === "agent") return false;
+    return kind !== "outcome" || this.#parts.has_outcomes;
   }
 
-  /** The whole run: {view, delta, over}. */
+  /** The scope with its window made to one that the file has. */
+  fitted(scope) {
+    if (!this.#parts || (scope.from === undefined && scope.to === undefined)) return scope;
+    const isSecond = (value) => value === undefined || Number.isSafeInteger(value);
+    return isSecond(scope.from) && isSecond(scope.to) ? changed(scope, this.#parts.fitted(scope)) : scope;
+  }
+
+  /** What the address says: {view, delta, over}. */
   initial() {
-    return { ...this.#data.initial, over: true };
+    const scope = parseScope(this.query());
+    return isWhole(scope) ? this.#whole : viewOf(this.#parts, this.#whole, scope, this.#data.log);
   }
 
   async json(id, path) {
-    const [place, query = ""] = path.split("?");
+    const [place, query] = parted(path);
     try {
-      const body = this.#answer(place, new URLSearchParams(query));
-      return body === undefined ? { ok: false, body: { error: NOT_THERE } } : { ok: true, body };
+      return { ok: true, body: this.#answer(place, new URLSearchParams(query)) };
     } catch (error) {
       return { ok: false, body: { error: error.message } };
     }
   }
 
   async text(id, path) {
-    return path === "/tables" ? { ok: true, body: this.#data.tables } : { ok: false, body: NOT_THERE };
+    const [, query] = parted(path);
+    const scope = parseScope(query);
+    const { whole, phases } = this.#data.tables;
+    if (isWhole(scope)) return { ok: true, body: whole };
+    const { from, to, ...others } = scope;
+    const range = (window) => String(this.#parts?.range(this.#parts.fitted(window)));
+    const phase = isWhole(others) && phases.find((phase) => range({ from: phase.from, to: phase.to ?? undefined }) === range({ from, to }));
+    return { ok: true, body: phase ? phase.text : "This file has these tables of the whole run and of its phases." };
   }
 
-  query() {
-    return "";
+  query(shown = this.#query) {
+    const { hash } = location;
+    const isPlace = hash.length > 1 && !hash.startsWith(SCOPE);
+    this.#query = isPlace ? shown : this.#valid(hash.slice(SCOPE.length));
+    return this.#query;
   }
 
-  addressOf() {
-    return "#";
+  /** The query of what the file has of a part; of what it does not have, that of the whole run. */
+  #valid(query) {
+    const scope = this.fitted(parseScope(query));
+    try {
+      if (!isWhole(scope)) this.#check(scope);
+      return formatScope(scope);
+    } catch {
+      return "";
+    }
+  }
+
+  addressOf(query) {
+    return query ? `${SCOPE}${query}` : "#";
+  }
+
+  get #whole() {
+    return { ...this.#data.initial, over: true };
   }
 
   #answer(place, query) {
@@ -58,13 +107,48 @@ export class FileSource {
     }
     if (place === "/samples") return { samples: samplesOfDot(samples, query) };
     if (place === "/errors/samples") return samplesOfError(errorSamples, query);
+    const scope = parseScope(String(query));
     const of = query.get("of");
-    return answers[of ? `${place}?of=${of}` : place];
+    if (isWhole(scope)) {
+      const answer = place === "/view" ? this.#whole : answers[of ? `${place}?of=${of}` : place];
+      if (answer) return answer;
+    }
+    this.#check(scope);
+    if (place === "/view") return viewOf(this.#parts, this.#whole, scope, log);
+    if (place === "/distribution") return distributionIn(this.#parts, of, scope);
+    const [, chart] = /^\/charts\/(.+)$/.exec(place) ?? [];
+    if (chart) return chartOf(this.#parts, chart, of, scope, this.#parts.by_part);
+    throw new Error("This file does not have it.");
+  }
+
+  /** Throws when the file does not have this part of the run. */
+  #check(scope) {
+    const parts = this.#parts;
+    if (!parts) throw new Error("This file has the whole run only.");
+    if (scope.agent !== undefined) throw new Error("This file does not have single agents.");
+    if (scope.saturated !== undefined) throw new Error("This file has all seconds only.");
+    if (scope.outcome !== undefined && !["ok", "failed"].includes(scope.outcome)) throw new Error("outcome must be `ok` or `failed`");
+    if (scope.endpoint !== undefined && parts.endpointsOf(scope).length === 0) throw new Error(`the run has no endpoint \`${scope.endpoint}\``);
+    const { from = 0, to = parts.end } = scope;
+    if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to)) throw new Error("from and to must be whole seconds");
+    if (from >= parts.end) throw new Error(`The run has results up to second ${parts.end - 1} only.`);
+    const isEdge = (second) => second >= parts.end || parts.edges.includes(second);
+    if (!isEdge(from) || !isEdge(to) || from >= to) throw new Error("This window is not one of the file.");
   }
 }
 
+/** A path without its query, and that. */
+function parted(path) {
+  const at = path.indexOf("?");
+  return at < 0 ? [path, ""] : [path.slice(0, at), path.slice(at + 1)];
+}
+
+async function documentIn(id) {
+  return JSON.parse(new TextDecoder().decode(await bytesIn(id)));
+}
+
 /** The bytes of one of the page's blocks; throws when they are not what was written. */
-async function unpacked(id) {
+async function bytesIn(id) {
   const text = atob(document.getElementById(id).textContent);
   const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));

@@ -54,8 +54,10 @@ export function agentCells(agent) {
 }
 
 /** What stands beside the title. */
-export function note({ measured, saturated_seconds: saturated, left_out: leftOut }) {
+export function note({ measured, saturated_seconds: saturated, left_out: leftOut, of_whole_run: isWhole }) {
   if (!measured) return "not measured";
-  if (saturated === 0) return "not saturated in any second";
-  return `saturated in ${count(saturated)} s${leftOut ? ", which are left out" : ""}`;
+  // A file has no parts of it.
+  const of = isWhole ? " (all of this is of the whole run)" : "";
+  if (saturated === 0) return `not saturated in any second${of}`;
+  return `saturated in ${count(saturated)} s${leftOut ? ", which are left out" : ""}${of}`;
 }

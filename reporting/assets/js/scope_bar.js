@@ -3,6 +3,7 @@
 import { clock, count } from "./format.js";
 import { h, part, setAttribute, setMessage, setText } from "./dom.js";
 import { formatScope, isWhole, phaseOf, readWindow, windowOf, windowText } from "./scope.js";
+import { source } from "./source.js";
 
 const LABELS = { "ramp-up": "Ramp-up", steady: "Steady", "ramp-down": "Ramp-down" };
 /** What is not a window, and how its chip begins. */
@@ -27,6 +28,7 @@ export class ScopeBar {
       if (window.error) this.fail(window.error, this.form.elements[window.field]);
       else change(window);
     });
+    part("scope-outcomes").hidden = !source().narrows("outcome");
     const copy = part("scope-copy");
     // The address of a file means nothing to others.
     copy?.addEventListener("click", () => this.#copy(copy));

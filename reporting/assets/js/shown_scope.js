@@ -28,7 +28,7 @@ export class ShownScope {
     this.#whole = new ScopedResults(id);
     this.handlers = { show, fail, busy, elapsed };
     this.scope = parseScope(source().query());
-    addEventListener("popstate", () => this.#load(parseScope(source().query()), false));
+    addEventListener("popstate", () => this.#load(parseScope(source().query(formatScope(this.scope))), false));
     document.addEventListener("click", (event) => this.#click(event));
     for (const name of ["pointerover", "focusin"]) document.addEventListener(name, ({ target }) => this.#address(target));
     document.addEventListener("keydown", (event) => this.#key(event), { capture: true });
@@ -39,7 +39,8 @@ export class ShownScope {
   }
 
   /** Shows this part from now on, if the run has it; else says why not. */
-  choose(scope) {
+  choose(asked) {
+    const scope = source().fitted(asked);
     this.handlers.fail("");
     if (isSame(scope, this.scope)) {
       this.#results.cancel();

@@ -31,7 +31,10 @@ const coordinator = {
     return initial && JSON.parse(initial.textContent);
   },
 
-  /** Which part of the run the page's address says, as a query. */
+  /** The scope that is shown when this one is asked for. */
+  fitted: (scope) => scope,
+
+  /** Which part of the run the page's address says, as a query; where it does not say that, the one that is `shown`. */
   query: () => location.search,
 
   /** The address of the page that says another part, by its query without a question mark. */

@@ -229,6 +229,35 @@ impl TimeStats {
     }
 }
 
+/// A percentile for a reader that computes it.
+#[cfg(feature = "coordinator")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct PercentileKey {
+    /// Its title in Locust's tables.
+    pub(crate) title: &'static str,
+    /// The fraction of the requests that are faster.
+    pub(crate) fraction: f64,
+    /// The name of its field of [`TimeStats`], if it has one.
+    pub(crate) key: Option<&'static str>,
+}
+
+/// Every percentile, in ascending order.
+#[cfg(feature = "coordinator")]
+pub(crate) fn percentile_keys() -> Vec<PercentileKey> {
+    let shown = TimeStats::default().all_percentiles();
+    let titles = PERCENTILE_TITLES.into_iter().zip(FRACTIONS);
+    titles
+        .map(|(title, fraction)| PercentileKey {
+            title,
+            fraction,
+            key: shown
+                .iter()
+                .find(|shown| shown.title == title)
+                .map(|shown| shown.key),
+        })
+        .collect()
+}
+
 /// The position of the median among them.
 pub(crate) const MEDIAN: usize = 0;
 const _: () = assert!(FRACTIONS[MEDIAN] == 0.5, "the median comes first");

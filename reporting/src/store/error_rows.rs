@@ -116,7 +116,7 @@ pub(super) struct ErrorSum {
     pub(super) error: i64,
     pub(super) occurrences: u64,
     /// The agents on which it occurred.
-    agents: AgentSet,
+    pub(super) agents: AgentSet,
     /// First second of the row.
     pub(super) bucket: u32,
 }

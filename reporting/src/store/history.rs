@@ -59,7 +59,7 @@ pub(super) fn read(
                 let sum: &mut SparseInterval = of_second.entry(endpoint).or_default();
                 sum.merge(&numbers.only(Measure::Response)?);
             }
-            Part::Counts { .. } | Part::Errors { .. } => {}
+            Part::Counts { .. } | Part::OfEndpoint { .. } | Part::Errors { .. } => {}
         }
         Ok(())
     })?;

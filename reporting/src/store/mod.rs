@@ -39,6 +39,7 @@ mod readers;
 mod recent_rows;
 mod rollup;
 mod rows;
+mod run_parts;
 mod run_rows;
 mod run_search;
 mod sample_rows;
@@ -95,6 +96,7 @@ pub use self::log_search::{LogFilter, LogOrder, LogPage, LogPattern, LogRange, P
 pub(crate) use self::machine_rows::HeldMachines;
 pub(crate) use self::rows::ErrorSampleRow;
 pub use self::rows::{SamplePoint, SampleRow, WorkerRow};
+pub(crate) use self::run_parts::{PartsAsked, RunParts};
 pub use self::run_rows::{MAX_RUNS_PER_QUERY, TestRecord};
 pub use self::run_search::RunFilter;
 pub(crate) use self::sample_rows::KeptSecond;

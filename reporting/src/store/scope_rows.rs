@@ -37,6 +37,8 @@ pub(super) enum Requests {
     Nothing,
     /// [`Part::Counts`].
     Counts,
+    /// [`Part::OfEndpoint`].
+    CountsByEndpoint,
     /// [`Part::Interval`], with the counts of these measures.
     Intervals(Measures),
 }
@@ -48,6 +50,12 @@ pub(super) enum Part<'a> {
     Users(UserSums),
     /// Requests, and how many of them failed.
     Counts { requests: u64, failures: u64 },
+    /// The same of an endpoint.
+    OfEndpoint {
+        endpoint: i64,
+        requests: u64,
+        failures: u64,
+    },
     /// Requests to an endpoint.
     Interval { endpoint: i64, numbers: Numbers<'a> },
     /// How often an error occurred, whatever the endpoint.
@@ -87,6 +95,16 @@ impl Numbers<'_> {
             Self::OfAgent(interval) => {
                 let counts = interval.counts.among(Measures::only(measure));
                 Ok(sum.add_parts(&interval.sums, &counts, Precision::Full)?)
+            }
+        }
+    }
+
+    /// Adds all of it to a sum.
+    pub(super) fn add_all_to(&self, sum: &mut IntervalSum) -> StoreResult<()> {
+        match self {
+            Self::Together(row, first) => stored_interval::add(sum, row, *first),
+            Self::OfAgent(RowInterval { sums, counts, .. }) => {
+                Ok(sum.add_parts(sums, counts, Precision::Full)?)
             }
         }
     }
@@ -155,7 +173,10 @@ pub(super) fn visit(
                     };
                     visit(second, Part::Users(users))
                 }
-                Part::Counts { .. } | Part::Interval { .. } | Part::Errors { .. } => Ok(()),
+                Part::Counts { .. }
+                | Part::OfEndpoint { .. }
+                | Part::Interval { .. }
+                | Part::Errors { .. } => Ok(()),
             },
         )?;
     }
@@ -184,7 +205,7 @@ fn visit_stretch(
         visit_common(connection, scope, seconds.clone(), step, wanted, visit)?;
     }
     let part = match (wanted.requests, scope.endpoint) {
-        (Requests::Nothing | Requests::Counts, _) => RowPart::Head,
+        (Requests::Nothing | Requests::Counts | Requests::CountsByEndpoint, _) => RowPart::Head,
         (Requests::Intervals(_), Some(endpoint)) => RowPart::Endpoint(endpoint),
         (Requests::Intervals(_), None) => RowPart::All,
     };
@@ -211,6 +232,23 @@ fn visit_stretch(
                     }
                 }
                 visit(second, Part::Counts { requests, failures })
+            }
+            Requests::CountsByEndpoint => {
+                for counts in row.counts() {
+                    let counts = counts?;
+                    let (requests, failures) = (counts.requests, counts.failures);
+                    if scope.has_endpoint(counts.endpoint) && scope.has_outcome(requests, failures)
+                    {
+                        let endpoint = counts.endpoint;
+                        let part = Part::OfEndpoint {
+                            endpoint,
+                            requests,
+                            failures,
+                        };
+                        visit(second, part)?;
+                    }
+                }
+                Ok(())
             }
             Requests::Intervals(_) => visit_of_agent(scope, row, |endpoint, numbers| {
                 visit(second, Part::Interval { endpoint, numbers })
@@ -290,6 +328,22 @@ fn visit_common(
                     return Ok(());
                 }
                 visit(second, Part::Interval { endpoint, numbers })
+            })
+        }
+        Requests::CountsByEndpoint => {
+            let columns = "requests, failures";
+            visit_intervals(connection, scope, seconds, step, columns, |second, row| {
+                let (requests, failures) = (from_sql(row.get(2)?), from_sql(row.get(3)?));
+                if !scope.has_outcome(requests, failures) {
+                    return Ok(());
+                }
+                let endpoint = row.get(1)?;
+                let part = Part::OfEndpoint {
+                    endpoint,
+                    requests,
+                    failures,
+                };
+                visit(second, part)
             })
         }
         Requests::Nothing | Requests::Counts => Ok(()),

@@ -176,7 +176,7 @@ fn points(
                     point.requests += requests;
                     point.failures += failures;
                 }
-                Part::Interval { .. } | Part::Errors { .. } => {}
+                Part::OfEndpoint { .. } | Part::Interval { .. } | Part::Errors { .. } => {}
             }
             Ok(())
         },

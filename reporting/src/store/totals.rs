@@ -116,7 +116,7 @@ pub(super) fn read(
                 let sum = errors.entry(error).or_default();
                 *sum = sum.saturating_add(occurrences);
             }
-            Part::Counts { .. } => {}
+            Part::Counts { .. } | Part::OfEndpoint { .. } => {}
         }
         Ok(())
     })?;

@@ -4,9 +4,18 @@
     reason = "a failed unwrap is a failed test, helpers included"
 )]
 
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
 use axum::http::{StatusCode, header};
+use greylag_infra::protocol::{Endpoint, IntervalData, LogLine, Snapshot, UserChange};
+use greylag_infra::{RunPhase, RunTime};
+use greylag_reporting::Interval;
+use serde_json::json;
 
 use crate::site::{Site, load_test};
+use crate::support;
 
 const RUN: &str = "abcdefabcdef";
 
@@ -74,4 +83,308 @@ async fn the_page_offers_its_file() {
     let page = site.get("/runs/abcdefabcdef").await.body;
     let link = "href=\"/api/v1/runs/abcdefabcdef/report.html\" download=\"checkout-1.html\"";
     assert!(page.contains(link));
+}
+
+/// Compares what the scripts of a file answer with what the API answers, and returns what is said about it.
+async fn compare_with_the_api(site: &Site, run: &str, paths: Vec<String>) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let scripts = directory.path().join("js");
+    std::fs::create_dir(&scripts).unwrap();
+    // Node.js takes them for modules where a package says so.
+    std::fs::write(scripts.join("package.json"), r#"{"type": "module"}"#).unwrap();
+    let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/js");
+    for script in std::fs::read_dir(assets).unwrap() {
+        let script = script.unwrap();
+        std::fs::copy(script.path(), scripts.join(script.file_name())).unwrap();
+    }
+    let file = directory.path().join("report.html");
+    let report = site.get(&format!("/api/v1/runs/{run}/report.html")).await;
+    std::fs::write(&file, &report.body).unwrap();
+    let mut answers = Vec::new();
+    for path in paths {
+        let answer = site.get(&format!("/api/v1/runs/{run}{path}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {answer:?}");
+        answers.push(json!({"path": path, "body": answer.json()}));
+    }
+    let expected = directory.path().join("answers.json");
+    std::fs::write(&expected, serde_json::to_vec(&answers).unwrap()).unwrap();
+    let said = Command::new("node")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/web/file_answers.mjs"))
+        .args([scripts, file, expected])
+        .output()
+        .expect("Node.js is installed: see tests/install");
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(
+        said.status.success(),
+        "{text}{}",
+        String::from_utf8_lossy(&said.stderr)
+    );
+    text
+}
+
+/// Numbers that look random.
+struct Draws(u64);
+
+impl Draws {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+
+    /// Between 0.1 ms and some seconds, each magnitude as likely as the next one.
+    fn response_us(&mut self) -> u64 {
+        let magnitude = self.below(16);
+        100 + self.below(100 << magnitude)
+    }
+}
+
+const RUN_S: u32 = 100;
+
+/// A run with phases, of two agents, over.
+async fn eventful_run(site: &Site) {
+    let store = site.coordinator.store();
+    let mut record = support::run("eventful", "checkout", &["a", "b"]);
+    (record.test.duration_s, record.test.ramp_up_s) = (u64::from(RUN_S), 13);
+    record.profile = record.test.profile();
+    let mut record = store.create_run(record).await.unwrap();
+    let mut draws = Draws(7);
+    let endpoints = ["/", "/a b", "/search?q=", "/z"].map(|name| support::endpoint("GET", name));
+    let errors = [
+        "500 Internal Server Error",
+        "no stock (src/main.rs:42)",
+        "timed out",
+    ];
+    for agent in ["a", "b"] {
+        let mut requests = Vec::new();
+        for second in 0..RUN_S {
+            for _ in 0..draws.below(30) {
+                let error = (draws.below(7) == 0).then(|| errors[draws.below(3) as usize]);
+                let endpoint = &endpoints[draws.below(4) as usize];
+                requests.push((second, endpoint, draws.response_us(), error));
+            }
+        }
+        let mut snapshot = support::snapshot_with("eventful", 1, &requests, |interval, request| {
+            let (_, _, response_us, error) = request;
+            interval.count_status(error.map_or(Some(200), |error| error[..3].parse().ok()));
+            if response_us % 3 == 0 {
+                interval.record_intended(Duration::from_micros(response_us + 5_000));
+            }
+        });
+        snapshot.user_changes = (0..RUN_S)
+            .step_by(7)
+            .map(|second| UserChange {
+                second,
+                started: draws.below(5),
+                stopped: draws.below(2),
+                arrivals: draws.below(9),
+                ..UserChange::default()
+            })
+            .collect();
+        snapshot.log = (0..RUN_S)
+            .map(|second| LogLine {
+                at: support::START + RunTime::of_second(second),
+                source: format!("name of {agent}/worker-0"),
+                text: format!(
+                    "line {second}{}",
+                    if second % 9 == 0 { " ERROR" } else { "" }
+                ),
+            })
+            .collect();
+        store
+            .save_snapshot(&"eventful".into(), &agent.into(), snapshot)
+            .await
+            .unwrap();
+    }
+    record.phase = RunPhase::Finished;
+    record.ended_at = Some(support::START + RunTime::of_second(RUN_S));
+    store.update_run(&record).await.unwrap();
+}
+
+/// The end of the address of a path with a query and a scope.
+fn with_scope(path: &str, scope: &str) -> String {
+    let separator = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{separator}{scope}")
+}
+
+const OF_REQUESTS: [&str; 9] = [
+    "/view",
+    "/distribution?of=response",
+    "/distribution?of=intended",
+    "/distribution?of=first_byte",
+    "/charts/percentiles?of=response",
+    "/charts/percentiles?of=intended",
+    "/charts/percentiles?of=first_byte",
+    "/charts/statuses",
+    "/charts/errors",
+];
+
+#[tokio::test]
+async fn any_part_of_a_run_has_the_numbers_of_the_api() {
+    let site = Site::start(None).await;
+    eventful_run(&site).await;
+    let mut paths = Vec::new();
+    let windows = [
+        "from=0&to=13",
+        "from=13&to=100",
+        "from=5&to=6",
+        "from=37",
+        "to=61",
+        "from=99&to=100",
+    ];
+    for window in windows {
+        for more in [
+            "",
+            "&endpoint=GET%20/a%20b",
+            "&outcome=failed",
+            "&outcome=ok&endpoint=GET%20/",
+        ] {
+            let scope = format!("{window}{more}");
+            paths.extend(OF_REQUESTS.map(|path| with_scope(path, &scope)));
+        }
+        for path in [
+            "/charts/agent-users",
+            "/charts/agent-requests",
+            "/charts/arrivals",
+            "/log/lines",
+        ] {
+            paths.push(with_scope(path, window));
+        }
+    }
+    for scope in [
+        "endpoint=GET%20/z",
+        "outcome=failed",
+        "endpoint=GET%20/search?q%3D&outcome=ok",
+    ] {
+        paths.extend(OF_REQUESTS.map(|path| with_scope(path, scope)));
+    }
+    for search in [
+        "q=ERROR",
+        "level=error&limit=3",
+        "q=LINE%201&from=20",
+        "source=name%20of%20b",
+        "q=e.9&regex=true",
+        "at=44&order=first&limit=5",
+    ] {
+        paths.push(format!("/log/lines?{search}"));
+    }
+    let said = compare_with_the_api(&site, "eventful", paths).await;
+    assert!(said.contains(" 0 differences; parts of 1 s"), "{said}");
+}
+
+/// How many requests a run of an hour has in each second, over its 50 endpoints.
+const HOUR_RPS: u64 = 500;
+const HOUR_ENDPOINTS: u64 = 50;
+const HOUR_S: u32 = 3_600;
+/// Seconds in a snapshot.
+const SNAPSHOT_S: u32 = 60;
+/// What the documentation promises.
+const MOST_BYTES: usize = 5_000_000;
+
+/// Seconds of which each endpoint has different ones.
+const POOL_S: u32 = 64;
+
+/// Of each endpoint some seconds, each as the intervals of its outcomes.
+fn pools(endpoints: &[Endpoint]) -> Vec<Vec<Vec<IntervalData>>> {
+    let mut draws = Draws(5);
+    let mut pool = |number: usize| {
+        let mut second = || {
+            let (mut ok, mut failed) = (Interval::default(), Interval::default());
+            for _ in 0..HOUR_RPS / HOUR_ENDPOINTS {
+                // About as wide as times of a server are: a sum of several is bell-shaped.
+                let spread: u64 = (0..4).map(|_| draws.below(20_000)).sum();
+                let response = Duration::from_micros(2_000 * (number as u64 + 1) + spread);
+                let error = (draws.below(200) == 0).then_some("503 Service Unavailable");
+                let interval = if error.is_some() {
+                    &mut failed
+                } else {
+                    &mut ok
+                };
+                interval.record(response, Some(response / 2), 100, error);
+                interval.count_status(Some(if error.is_some() { 503 } else { 200 }));
+            }
+            let both = [ok, failed].into_iter().filter(|one| !one.is_empty());
+            both.map(|one| one.to_wire(0, number as u32)).collect()
+        };
+        (0..POOL_S).map(|_| second()).collect()
+    };
+    (0..endpoints.len()).map(&mut pool).collect()
+}
+
+/// A run of an hour with 50 endpoints, each with times of its own, over.
+async fn busy_hour(site: &Site) {
+    let store = site.coordinator.store();
+    let mut record = support::run("hour", "soak", &["a"]);
+    (record.test.duration_s, record.test.ramp_up_s) = (u64::from(HOUR_S), 30);
+    record.profile = record.test.profile();
+    let mut record = store.create_run(record).await.unwrap();
+    let endpoints: Vec<_> = (0..HOUR_ENDPOINTS)
+        .map(|number| support::endpoint("GET", &format!("/endpoint/{number}")))
+        .collect();
+    let pools = pools(&endpoints);
+    let mut draws = Draws(11);
+    for (seq, start) in (1..).zip((0..HOUR_S).step_by(SNAPSHOT_S as usize)) {
+        let mut intervals = Vec::new();
+        for second in start..start + SNAPSHOT_S {
+            for pool in &pools {
+                for interval in &pool[draws.below(POOL_S.into()) as usize] {
+                    intervals.push(IntervalData {
+                        second,
+                        ..interval.clone()
+                    });
+                }
+            }
+        }
+        let snapshot = Snapshot {
+            run_id: "hour".into(),
+            seq,
+            endpoints: endpoints.clone(),
+            intervals,
+            ..Snapshot::default()
+        };
+        store
+            .save_snapshot(&"hour".into(), &"a".into(), snapshot)
+            .await
+            .unwrap();
+    }
+    record.phase = RunPhase::Finished;
+    record.ended_at = Some(support::START + RunTime::of_second(HOUR_S));
+    store.update_run(&record).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_hour_of_fifty_endpoints_fits_into_five_megabytes() {
+    let site = Site::start(None).await;
+    busy_hour(&site).await;
+    let file = site.get("/api/v1/runs/hour/report.html").await.body;
+    assert!(file.len() <= MOST_BYTES, "{} bytes", file.len());
+    let note = file
+        .split_once("windows that begin and end at multiples of ")
+        .unwrap()
+        .1;
+    let step: u32 = note
+        .split_once(" s, or with a phase")
+        .unwrap()
+        .0
+        .parse()
+        .unwrap();
+    // Fine enough to be of use.
+    assert!(step <= 128, "{step} s");
+    let mut paths = Vec::new();
+    for window in ["from=30", "from=512&to=3072", "to=30", "from=1024&to=1152"] {
+        for more in ["", "&endpoint=GET%20/endpoint/7"] {
+            paths.push(with_scope("/view", &format!("{window}{more}")));
+            paths.push(with_scope(
+                "/distribution?of=response",
+                &format!("{window}{more}"),
+            ));
+        }
+    }
+    let said = compare_with_the_api(&site, "hour", paths).await;
+    assert!(
+        said.contains(&format!(" 0 differences; parts of {step} s")),
+        "{said}"
+    );
 }

@@ -44,7 +44,7 @@ impl PhaseWindow {
 }
 
 /// The phases that a run has been in so far, in order.
-pub(super) fn phase_windows(run: &RunRecord, now: WallTime) -> Vec<PhaseWindow> {
+pub(crate) fn phase_windows(run: &RunRecord, now: WallTime) -> Vec<PhaseWindow> {
     // Of a run that was kept before profiles were.
     if run.profile.ends_at == RunTime::ZERO {
         return Vec::new();

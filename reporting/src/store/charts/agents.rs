@@ -79,7 +79,7 @@ pub(super) fn read(
                         let sum = &mut requests[steps.at(second)];
                         *sum = sum.saturating_add(more);
                     }
-                    Part::Interval { .. } | Part::Errors { .. } => {}
+                    Part::OfEndpoint { .. } | Part::Interval { .. } | Part::Errors { .. } => {}
                 }
                 Ok(())
             },

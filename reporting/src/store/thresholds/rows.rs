@@ -58,7 +58,7 @@ fn counted_in(
                 counted.requests = counted.requests.saturating_add(requests);
                 counted.failures = counted.failures.saturating_add(failures);
             }
-            Part::Interval { .. } | Part::Errors { .. } => {}
+            Part::OfEndpoint { .. } | Part::Interval { .. } | Part::Errors { .. } => {}
         }
         Ok(())
     })?;
@@ -126,7 +126,7 @@ fn read(
                 Needed::Times(measure) => add_times(sum, &numbers, measure)?,
                 _ => sum.sums.merge(&numbers.sums()?),
             },
-            Part::Errors { .. } => {}
+            Part::OfEndpoint { .. } | Part::Errors { .. } => {}
         }
         Ok(())
     })?;

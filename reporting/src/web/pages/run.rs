@@ -85,18 +85,27 @@ impl RunPage {
     }
 
     /// The page of a whole run as a file.
-    ///
-    /// # Errors
-    /// The template cannot be filled.
-    pub(in crate::web) fn as_file(part: RunPart, file: FileParts) -> Result<String, WebError> {
+    pub(in crate::web) fn as_file(part: RunPart, file: FileParts) -> Self {
         // A part is named by what comes after the address of the file.
         let elapsed_s = part.view.about.time_elapsed_s;
         let scope = ScopeView::new("#".to_owned(), Scope::default(), elapsed_s);
-        let page = Self {
+        Self {
             file: Some(file),
             ..Self::new(part, scope)
-        };
-        rendered(&page)
+        }
+    }
+
+    /// What the page has as a file.
+    pub(in crate::web) fn file_mut(&mut self) -> Option<&mut FileParts> {
+        self.file.as_mut()
+    }
+
+    /// The text of the page.
+    ///
+    /// # Errors
+    /// The template cannot be filled.
+    pub(in crate::web) fn text(&self) -> Result<String, WebError> {
+        rendered(self)
     }
 }
 

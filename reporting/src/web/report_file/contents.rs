@@ -10,8 +10,9 @@ use crate::api_types::LogRow;
 use crate::coordinator::Coordinator;
 use crate::measure::distribution::Distribution;
 use crate::measure::interval::{Measure, Measures};
+use crate::results::views::scope_view::PhaseWindow;
 use crate::results::views::view_builder::whole_run_view;
-use crate::store::{Chart, ChartSteps, LogFilter, LogOrder, LogRange, Scope, Store};
+use crate::store::{Chart, ChartSteps, LogFilter, LogOrder, LogRange, Scope, Store, Window};
 use crate::web::api::{CHARTS, ErrorSampleAnswer, SampleAnswer, TIMES};
 use crate::web::error::WebError;
 use crate::web::live::run_feed::{MAX_DOTS, RunPart};
@@ -32,8 +33,7 @@ const MAX_ERROR_SAMPLE_BYTES: usize = 600_000;
 pub(super) struct Contents<'a> {
     /// The whole run, as the page of the server has it.
     initial: &'a RunPart,
-    /// The console tables of the whole run.
-    tables: String,
+    tables: Tables,
     /// What the API answers about the whole run, by the end of its address.
     answers: BTreeMap<String, Value>,
     /// What is known of the requests that have dots.
@@ -43,6 +43,20 @@ pub(super) struct Contents<'a> {
     /// Lines of the log, in order.
     log: Vec<LogRow>,
     left_out: LeftOut,
+}
+
+/// The console tables, which are made here: of the whole run and of its phases.
+#[derive(Debug, Serialize)]
+struct Tables {
+    whole: String,
+    phases: Vec<PhaseTables>,
+}
+
+#[derive(Debug, Serialize)]
+struct PhaseTables {
+    from: u32,
+    to: Option<u32>,
+    text: String,
 }
 
 /// What there was no room for.
@@ -66,7 +80,6 @@ impl<'a> Contents<'a> {
     ) -> Result<Self, WebError> {
         let store = coordinator.store();
         let whole = Scope::default();
-        let view = whole_run_view(coordinator, run, &whole).await?;
         let (samples, _) = store.sample_details(&run.id, &whole, MAX_DOTS).await?;
         let (rows, _) = store
             .error_samples(&run.id, &whole, None, MAX_ERROR_SAMPLES)
@@ -79,7 +92,7 @@ impl<'a> Contents<'a> {
         let (log, log_lines_left_out) = log(store, &run.id).await?;
         Ok(Self {
             initial: part,
-            tables: view.console_tables.unwrap_or_default(),
+            tables: Tables::read(coordinator, run, &part.view.phases).await?,
             answers: answers(store, run).await?,
             samples: samples
                 .into_iter()
@@ -96,12 +109,41 @@ impl<'a> Contents<'a> {
 
     /// The console tables of the whole run.
     pub(super) fn tables(&self) -> &str {
-        &self.tables
+        &self.tables.whole
     }
 
     /// What there was no room for.
     pub(super) fn left_out(&self) -> LeftOut {
         self.left_out
+    }
+}
+
+impl Tables {
+    async fn read(
+        coordinator: &Coordinator,
+        run: &RunRecord,
+        phases: &[PhaseWindow],
+    ) -> Result<Self, WebError> {
+        let text = async |scope: &Scope| {
+            let view = whole_run_view(coordinator, run, scope).await?;
+            Ok::<_, WebError>(view.console_tables.unwrap_or_default())
+        };
+        let mut tables = Self {
+            whole: text(&Scope::default()).await?,
+            phases: Vec::new(),
+        };
+        for PhaseWindow { from, to, .. } in phases {
+            // A phase that has just begun has no seconds yet.
+            let Ok(window) = Window::new(*from, to.unwrap_or(u32::MAX)) else {
+                continue;
+            };
+            tables.phases.push(PhaseTables {
+                from: *from,
+                to: *to,
+                text: text(&Scope::of_window(window)).await?,
+            });
+        }
+        Ok(tables)
     }
 }
 

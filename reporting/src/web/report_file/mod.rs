@@ -7,6 +7,9 @@
 //! - The modules are joined into one script (`joined_script.rs`), because browsers load none from beside a file. Scripts and
 //!   styles are allowed by their hashes (`shell.rs`); nothing else is, so that the file can make no request.
 //! - Answers about the whole run are those of the API (`contents.rs`), compressed. Nothing of them is computed again.
+//! - Of a part of the run (a window, an endpoint, an outcome) the numbers are added up in the browser from the results of parts of
+//!   some seconds (`parts.rs`), which are as fine as 5 MB allow: intervals add up, so that the sums are the same numbers. A
+//!   window begins and ends with a part, so that nothing that is shown is estimated.
 //! - Without scripts the page has the numbers of the whole run, as any page of the server.
 //! - What a file cannot do is left out by the templates: what changes the run, what is downloaded, links to other pages.
 //!
@@ -15,12 +18,14 @@
 mod contents;
 mod joined_script;
 mod packed;
+mod parts;
 mod shell;
 
 use greylag_infra::RunRecord;
 use tokio::sync::Semaphore;
 
 use self::contents::Contents;
+use self::parts::packed_parts;
 use self::shell::SHELL;
 use crate::coordinator::Coordinator;
 use crate::results::calendar::utc;
@@ -29,6 +34,14 @@ use crate::store::Scope;
 use crate::web::error::WebError;
 use crate::web::live::run_feed::RunPart;
 use crate::web::pages::RunPage;
+
+/// Most bytes of a file. Parts of a run take what the rest leaves.
+const MAX_FILE_BYTES: usize = 5_000_000;
+/// Of these for the links that a page has which shows parts, and for what it says of them.
+const RESERVED_BYTES: usize = 50_000;
+/// What a file says that has only the whole run.
+const NO_PARTS: &str =
+    "It shows the whole run only: it has no results, or too many endpoints for a file.";
 
 /// Files that are made at the same time: each takes some seconds and some ten megabytes.
 static MAKING: Semaphore = Semaphore::const_new(2);
@@ -81,13 +94,16 @@ pub(in crate::web) async fn report_file(
     // What is wrong right now is not when the file is looked at.
     part.view.notices.clear();
     let contents = Contents::read(coordinator, run, &part).await?;
-    let notes = notes(coordinator, run, &contents);
-    let tables = contents.tables().to_owned();
+    let (notes, tables) = (
+        notes(coordinator, run, &contents),
+        contents.tables().to_owned(),
+    );
     let data = DataBlock {
         id: "file-data",
-        base64: packed::json(&contents)?,
+        base64: packed::document(&contents).await?,
     };
-    RunPage::as_file(
+    drop(contents);
+    let mut page = RunPage::as_file(
         part,
         FileParts {
             policy: &SHELL.policy,
@@ -100,7 +116,29 @@ pub(in crate::web) async fn report_file(
             tables,
             data: vec![data],
         },
-    )
+    );
+    let text = page.text()?;
+    let room = MAX_FILE_BYTES.saturating_sub(text.len() + RESERVED_BYTES);
+    let parts = packed_parts(coordinator, run, room).await?;
+    let Some(file) = page.file_mut() else {
+        return Ok(text);
+    };
+    match parts {
+        Some(parts) => {
+            file.can_narrow = true;
+            file.notes.push(parts.note);
+            file.data.push(DataBlock {
+                id: "file-described",
+                base64: parts.described,
+            });
+            file.data.push(DataBlock {
+                id: "file-parts",
+                base64: parts.parts,
+            });
+        }
+        None => file.notes.push(NO_PARTS.to_owned()),
+    }
+    page.text()
 }
 
 fn notes(coordinator: &Coordinator, run: &RunRecord, contents: &Contents) -> Vec<String> {

@@ -1,0 +1,391 @@
+//! All of a run in parts of some seconds, for a reader that adds up any stretch of them by itself.
+//!
+//! Parts begin at the multiples of a step, so that their rows are read as they are stored, and at seconds that are named: what a
+//! reader is sure to ask for begins and ends with a part.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use greylag_infra::RunId;
+use greylag_infra::protocol::Endpoint;
+use rusqlite::Connection;
+
+use super::Store;
+use super::agent_set::AgentSet;
+use super::error::{StoreError, StoreResult};
+use super::error_rows;
+use super::integers::from_sql;
+use super::live::endpoints;
+use super::run_rows::agents;
+use super::scope::{RowScope, Scope};
+use super::scope_rows::{self, Part, Requests, Wanted};
+use crate::measure::arrivals::Arrivals;
+use crate::measure::interval::{IntervalSum, Measures, Outcomes, PackedInterval};
+use crate::measure::windows::{NOTHING_ROLLED, decompose};
+
+/// Parts by which it is estimated how large all of them are.
+const PARTS_LOOKED_AT: u32 = 12;
+/// Parts that are read before it is looked at how large they are.
+const PARTS_AT_A_TIME: usize = 64;
+
+/// Which parts.
+#[derive(Debug, Clone)]
+pub(crate) struct PartsAsked {
+    /// Seconds in a part.
+    pub(crate) step_s: u32,
+    /// Whether the requests of each second are counted by themselves, or only those of each part.
+    pub(crate) counts_seconds: bool,
+    /// Seconds at which a part begins whatever the step.
+    pub(crate) cuts: Vec<u32>,
+    /// Most bytes of histograms.
+    pub(crate) most_bytes: usize,
+}
+
+/// A run in parts.
+#[derive(Debug, Default)]
+pub(crate) struct RunParts {
+    /// First second of each part in order, and the end of the last one.
+    pub(crate) edges: Vec<u32>,
+    /// Endpoints with their requests, by name and method.
+    pub(crate) endpoints: Vec<EndpointParts>,
+    /// Users that came and went, and iterations, by second (or by the first second of some rows) in which there were any.
+    pub(crate) users: Vec<(u32, i64, Arrivals)>,
+    /// Errors by name and method of their endpoint, then by text.
+    pub(crate) errors: Vec<ErrorParts>,
+    /// Names of the agents.
+    pub(crate) agents: Vec<String>,
+}
+
+/// The requests to an endpoint.
+#[derive(Debug)]
+pub(crate) struct EndpointParts {
+    pub(crate) endpoint: Endpoint,
+    /// By part.
+    pub(crate) intervals: BTreeMap<(usize, Outcomes), PackedInterval>,
+    /// Requests and failures by second, or by the first second of a part.
+    pub(crate) counts: BTreeMap<(Outcomes, u32), (u64, u64)>,
+}
+
+/// An error.
+#[derive(Debug)]
+pub(crate) struct ErrorParts {
+    /// Its endpoint's place among those of the run; of a task's error an endpoint without requests.
+    pub(crate) endpoint: usize,
+    pub(crate) text: String,
+    /// How many samples of it are kept.
+    pub(crate) samples: u64,
+    /// By part.
+    pub(crate) parts: BTreeMap<usize, ErrorPart>,
+}
+
+/// An error in a part of a run.
+#[derive(Debug, Default)]
+pub(crate) struct ErrorPart {
+    pub(crate) occurrences: u64,
+    /// Second of run time in which it occurred first, and last.
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+    /// Numbers of the agents on which it occurred.
+    pub(crate) agents: Vec<usize>,
+}
+
+impl Store {
+    /// A whole run in parts; none if these are larger than asked for.
+    ///
+    /// # Errors
+    /// The run was not found, or the database failed.
+    pub(crate) async fn run_parts(
+        &self,
+        id: &RunId,
+        asked: PartsAsked,
+    ) -> Result<Option<RunParts>, StoreError> {
+        let id = id.clone();
+        let query = move |connection: &rusqlite::Transaction<'_>| read(connection, &id, &asked);
+        self.inner.readers.run(query).await
+    }
+
+    /// About how many bytes of histograms a run has in parts of so many seconds, by some parts in its middle.
+    ///
+    /// # Errors
+    /// The run was not found, or the database failed.
+    pub(crate) async fn estimated_part_bytes(
+        &self,
+        id: &RunId,
+        step_s: u32,
+    ) -> Result<usize, StoreError> {
+        let id = id.clone();
+        let query = move |connection: &rusqlite::Transaction<'_>| estimate(connection, &id, step_s);
+        self.inner.readers.run(query).await
+    }
+}
+
+fn read(connection: &Connection, id: &RunId, asked: &PartsAsked) -> StoreResult<Option<RunParts>> {
+    let scope = RowScope::find(connection, id, &Scope::default())?;
+    let mut parts = RunParts {
+        edges: edges(asked, scope.to),
+        endpoints: named(connection, &scope)?,
+        agents: agents(connection, scope.run)?
+            .into_iter()
+            .map(|agent| agent.name)
+            .collect(),
+        ..RunParts::default()
+    };
+    if read_intervals(connection, &scope, asked, &mut parts)?.is_none() {
+        return Ok(None);
+    }
+    read_counts(connection, &scope, asked, &mut parts)?;
+    read_errors(connection, &scope, &mut parts)?;
+    parts.sort();
+    Ok(Some(parts))
+}
+
+fn estimate(connection: &Connection, id: &RunId, step_s: u32) -> StoreResult<usize> {
+    let scope = RowScope::find(connection, id, &Scope::default())?;
+    let parts = scope.to.div_ceil(step_s);
+    let looked_at = parts.min(PARTS_LOOKED_AT);
+    let first = (parts - looked_at) / 2 * step_s;
+    let asked = PartsAsked {
+        step_s,
+        counts_seconds: false,
+        cuts: Vec::new(),
+        most_bytes: usize::MAX,
+    };
+    let end = first.saturating_add(looked_at * step_s).min(scope.to);
+    let mut some = RunParts {
+        edges: vec![first, end],
+        endpoints: named(connection, &scope)?,
+        ..RunParts::default()
+    };
+    some.edges
+        .splice(1..1, (first + step_s..end).step_by(step_s as usize));
+    let bytes = read_intervals(connection, &scope, &asked, &mut some)?.unwrap_or(0);
+    let shared = bytes / (looked_at as usize).max(1);
+    Ok(shared.saturating_mul(parts as usize))
+}
+
+/// The endpoints of a run by number, without requests.
+fn named(connection: &Connection, scope: &RowScope) -> StoreResult<Vec<EndpointParts>> {
+    let endpoints = endpoints(connection, scope.run)?.into_iter();
+    let endpoints = endpoints.map(|endpoint| EndpointParts {
+        endpoint,
+        intervals: BTreeMap::new(),
+        counts: BTreeMap::new(),
+    });
+    Ok(endpoints.collect())
+}
+
+/// The first seconds of parts, and the end of the run.
+fn edges(asked: &PartsAsked, end: u32) -> Vec<u32> {
+    let mut edges: Vec<u32> = (0..end).step_by(asked.step_s.max(1) as usize).collect();
+    edges.extend(asked.cuts.iter().filter(|second| **second < end));
+    edges.sort_unstable();
+    edges.dedup();
+    edges.push(end);
+    edges
+}
+
+/// How many bytes of histograms there are; none if these are more than are wanted.
+fn read_intervals(
+    connection: &Connection,
+    scope: &RowScope,
+    asked: &PartsAsked,
+    parts: &mut RunParts,
+) -> StoreResult<Option<usize>> {
+    let RunParts {
+        edges, endpoints, ..
+    } = parts;
+    let wanted = Wanted {
+        requests: Requests::Intervals(Measures::ALL),
+        ..Wanted::default()
+    };
+    let mut sum = IntervalSum::default();
+    let mut bytes = 0;
+    for chunk in chunks(edges, &asked.cuts) {
+        scope_rows::visit(
+            connection,
+            scope,
+            chunk,
+            asked.step_s,
+            wanted,
+            |second, part| {
+                let Part::Interval { endpoint, numbers } = part else {
+                    return Ok(());
+                };
+                let Some(of_endpoint) = of_number(endpoints, endpoint) else {
+                    return Ok(());
+                };
+                let sums = numbers.sums()?;
+                let outcomes = Outcomes::of(sums.requests(), sums.failures);
+                let place = (part_of(edges, second), outcomes);
+                if let Some(before) = of_endpoint.intervals.remove(&place) {
+                    bytes -= before.histogram_bytes();
+                    sum.add(&before)?;
+                }
+                numbers.add_all_to(&mut sum)?;
+                let interval = sum.take();
+                bytes += interval.histogram_bytes();
+                of_endpoint.intervals.insert(place, interval);
+                Ok(())
+            },
+        )?;
+        if bytes > asked.most_bytes {
+            return Ok(None);
+        }
+    }
+    Ok(Some(bytes))
+}
+
+/// Counts of requests, and users.
+fn read_counts(
+    connection: &Connection,
+    scope: &RowScope,
+    asked: &PartsAsked,
+    parts: &mut RunParts,
+) -> StoreResult<()> {
+    let step = if asked.counts_seconds {
+        1
+    } else {
+        asked.step_s
+    };
+    let wanted = Wanted {
+        users: true,
+        requests: Requests::CountsByEndpoint,
+        errors: false,
+    };
+    let mut users: BTreeMap<u32, (i64, Arrivals)> = BTreeMap::new();
+    for chunk in chunks(&parts.edges, &asked.cuts) {
+        scope_rows::visit(connection, scope, chunk, step, wanted, |second, part| {
+            match part {
+                Part::Users(sum) => {
+                    let known = users.entry(second).or_default();
+                    known.0 += sum.change();
+                    known.1.merge(sum.arrivals);
+                }
+                Part::OfEndpoint {
+                    endpoint,
+                    requests,
+                    failures,
+                } => {
+                    let outcomes = Outcomes::of(requests, failures);
+                    if let Some(of_endpoint) = of_number(&mut parts.endpoints, endpoint) {
+                        let first = if asked.counts_seconds {
+                            second
+                        } else {
+                            parts.edges[part_of(&parts.edges, second)]
+                        };
+                        let place = (outcomes, first);
+                        let known = of_endpoint.counts.entry(place).or_default();
+                        known.0 = known.0.saturating_add(requests);
+                        known.1 = known.1.saturating_add(failures);
+                    }
+                }
+                Part::Counts { .. } | Part::Interval { .. } | Part::Errors { .. } => {}
+            }
+            Ok(())
+        })?;
+    }
+    parts.users = users
+        .into_iter()
+        .map(|(second, (change, arrivals))| (second, change, arrivals))
+        .filter(|(_, change, arrivals)| *change != 0 || !arrivals.is_empty())
+        .collect();
+    Ok(())
+}
+
+/// Errors, of each second by itself: that is how exactly it is known when they were seen.
+fn read_errors(connection: &Connection, scope: &RowScope, parts: &mut RunParts) -> StoreResult<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT endpoint, text, samples FROM error_texts WHERE run = ?1 ORDER BY error",
+    )?;
+    let rows = statement.query_map([scope.run], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get::<_, i64>(2)?))
+    })?;
+    for row in rows {
+        let (endpoint, text, samples) = row?;
+        parts.errors.push(ErrorParts {
+            endpoint: usize::try_from(endpoint).unwrap_or(usize::MAX),
+            text,
+            samples: from_sql(samples),
+            parts: BTreeMap::new(),
+        });
+    }
+    if parts.errors.is_empty() {
+        return Ok(());
+    }
+    let mut agents: BTreeMap<(usize, usize), AgentSet> = BTreeMap::new();
+    for block in decompose(scope.from, scope.to, &NOTHING_ROLLED) {
+        error_rows::visit(connection, scope, block, |sum| {
+            let part = part_of(&parts.edges, sum.bucket);
+            let error = usize::try_from(sum.error).ok();
+            let Some((number, error)) =
+                error.and_then(|number| Some((number, parts.errors.get_mut(number)?)))
+            else {
+                return Ok(());
+            };
+            let known = error.parts.entry(part).or_insert_with(|| ErrorPart {
+                first: sum.bucket,
+                ..ErrorPart::default()
+            });
+            known.occurrences = known.occurrences.saturating_add(sum.occurrences);
+            known.first = known.first.min(sum.bucket);
+            known.last = known.last.max(sum.bucket);
+            let set = agents.entry((number, part)).or_default();
+            set.add(sum.agents.as_bytes());
+            Ok(())
+        })?;
+    }
+    for ((number, part), set) in agents {
+        if let Some(known) = parts.errors[number].parts.get_mut(&part) {
+            known.agents = set.iter().collect();
+        }
+    }
+    Ok(())
+}
+
+impl RunParts {
+    /// Brings endpoints and errors into the order in which they are shown.
+    fn sort(&mut self) {
+        let endpoints = std::mem::take(&mut self.endpoints);
+        let mut numbered: Vec<(usize, EndpointParts)> = endpoints.into_iter().enumerate().collect();
+        numbered.sort_by(|(_, a), (_, b)| {
+            let key = |parts: &EndpointParts| {
+                (parts.endpoint.name.clone(), parts.endpoint.method.clone())
+            };
+            key(a).cmp(&key(b))
+        });
+        let mut place = vec![0; numbered.len()];
+        for (at, (number, _)) in numbered.iter().enumerate() {
+            place[*number] = at;
+        }
+        self.endpoints = numbered.into_iter().map(|(_, parts)| parts).collect();
+        self.errors.retain(|error| error.endpoint < place.len());
+        for error in &mut self.errors {
+            error.endpoint = place[error.endpoint];
+        }
+        self.errors
+            .sort_by(|a, b| (a.endpoint, &a.text).cmp(&(b.endpoint, &b.text)));
+    }
+}
+
+/// Stretches of some parts each. None goes over a cut, where rows of several seconds would.
+fn chunks(edges: &[u32], cuts: &[u32]) -> Vec<Range<u32>> {
+    let last = edges.len() - 1;
+    let begins =
+        |at: usize| at.is_multiple_of(PARTS_AT_A_TIME) || at == last || cuts.contains(&edges[at]);
+    let starts: Vec<u32> = (0..=last)
+        .filter(|at| begins(*at))
+        .map(|at| edges[at])
+        .collect();
+    starts.windows(2).map(|pair| pair[0]..pair[1]).collect()
+}
+
+/// The part that a second of the run is in.
+fn part_of(edges: &[u32], second: u32) -> usize {
+    edges
+        .partition_point(|edge| *edge <= second)
+        .saturating_sub(1)
+}
+
+fn of_number(endpoints: &mut [EndpointParts], number: i64) -> Option<&mut EndpointParts> {
+    endpoints.get_mut(usize::try_from(number).ok()?)
+}

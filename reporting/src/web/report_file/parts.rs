@@ -1,0 +1,349 @@
+//! A run's results in parts, for a file that adds up any stretch of them: as fine as there is room for.
+//!
+//! Numbers are LEB128. In order, with the names and edges that `Described` has:
+//!
+//! - of each endpoint and part a byte that says for which outcomes there is an interval (1 ok, 2 failed, 4 mixed), and of each of these
+//!   the numbers of [`Sums`](crate::measure::interval::Sums) in the order of their names, and of each measure the length of
+//!   its counts and these as they are stored;
+//! - of each endpoint and outcome how many seconds have requests, and of each the seconds since the one before, requests and failures;
+//! - how many seconds have users that came or went or iterations, and of each the seconds since the one before, the change of users (ZigZag), and iterations that
+//!   were started, late, skipped;
+//! - of each error in how many parts it occurred, and of each the parts since the one before, how often, the second of the part in which it occurred first, how much
+//!   later it occurred last, and its agents: how many, and of each the number after that of the one before.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use greylag_infra::RunRecord;
+use serde::Serialize;
+
+use super::packed;
+use crate::coordinator::Coordinator;
+use crate::measure::interval::{MEASURE_NAMES, NUMBER_NAMES, Outcome, Outcomes, PackedInterval};
+use crate::measure::stats::{PercentileKey, percentile_keys};
+use crate::plain_text::plain_text;
+use crate::results::error_place::split_place;
+use crate::results::views::scope_view::phase_windows;
+use crate::store::{Chart, ChartLine, ChartSteps, PartsAsked, RunParts, Scope, Store, Window};
+use crate::web::api::CHARTS;
+use crate::web::error::WebError;
+
+/// Widths of a part in seconds, from the finest: those that stored rows make up.
+const STEPS_S: [u32; 16] = [
+    1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384, 32_768,
+];
+/// Most seconds times endpoints of which requests are counted by themselves: more than an hour of 50 endpoints has.
+const MAX_COUNTS: u64 = 400_000;
+/// Least bytes of an interval, so that what cannot fit is not read.
+const LEAST_INTERVAL_BYTES: u64 = 12;
+/// Histograms are at least about so many times as large as their base64 is when they are compressed, so that parts of which some are larger are
+/// not read.
+const MOST_COMPRESSED: usize = 2;
+/// How many times as many bytes are read of histograms that may be compressed well.
+const READ: usize = 4;
+
+/// Most parts that are asked for as the steps of one chart; a chart has at most 1,200.
+const MOST_STEPS: usize = 1_000;
+
+const OUTCOMES: [Outcomes; 3] = [
+    Outcomes::All(Outcome::Ok),
+    Outcomes::All(Outcome::Failed),
+    Outcomes::Mixed,
+];
+
+/// What the scripts have to know to read the parts.
+#[derive(Debug, Serialize)]
+pub(super) struct Described {
+    /// Seconds in a part.
+    pub(super) step_s: u32,
+    /// Whether requests are counted by second, or only by part.
+    pub(super) counts_seconds: bool,
+    /// First second of each part in order, and the end of the last one.
+    edges: Vec<u32>,
+    /// Methods and names.
+    endpoints: Vec<(String, String)>,
+    errors: Vec<DescribedError>,
+    agents: Vec<String>,
+    /// Names of the numbers of an interval.
+    numbers: [&'static str; NUMBER_NAMES.len()],
+    /// Names of its histograms.
+    measures: [&'static str; MEASURE_NAMES.len()],
+    percentiles: Vec<PercentileKey>,
+    /// Whether it is known of all requests how they ended.
+    has_outcomes: bool,
+    /// Charts of which parts do not have everything, by part: their lines by the chart's name.
+    by_part: BTreeMap<&'static str, Vec<ChartLine>>,
+}
+
+impl Described {
+    /// What a reader of the file has to know.
+    pub(super) fn note(&self) -> String {
+        let steps = match self.step_s {
+            1 => "of whole seconds".to_owned(),
+            seconds => format!("that begin and end at multiples of {seconds} s, or with a phase"),
+        };
+        let rates = if self.counts_seconds {
+            ""
+        } else {
+            " Requests are counted by these steps, so that windows have no current rates."
+        };
+        format!(
+            "Parts of the run are computed in the browser, with the same numbers as the coordinator's: windows {steps}, endpoints, outcomes. \
+             Single agents, and numbers without saturated seconds, are not in this file.{rates}"
+        )
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct DescribedError {
+    /// Place of its endpoint.
+    endpoint: usize,
+    error: String,
+    place: Option<String>,
+    samples: u64,
+}
+
+/// The parts of a run and what has to be known of them.
+#[derive(Debug)]
+pub(super) struct PackedParts {
+    /// What a reader of the file has to know.
+    pub(super) note: String,
+    /// [`Described`] as base64.
+    pub(super) described: String,
+    /// The parts as base64.
+    pub(super) parts: String,
+}
+
+/// The finest parts of a run that take at most so many bytes as base64; none if there are no results, or not even one part of all takes so few.
+///
+/// # Errors
+/// The store failed.
+pub(super) async fn packed_parts(
+    coordinator: &Coordinator,
+    run: &RunRecord,
+    most_bytes: usize,
+) -> Result<Option<PackedParts>, WebError> {
+    let store = coordinator.store();
+    let Some(last) = store.last_second(&run.id).await? else {
+        return Ok(None);
+    };
+    let seconds = u64::from(last) + 1;
+    let endpoints = store.endpoints(&run.id).await?.len() as u64;
+    let phases = phase_windows(run, coordinator.now());
+    let cuts = phases.iter().flat_map(|phase| [Some(phase.from), phase.to]);
+    let cuts: Vec<u32> = cuts.flatten().collect();
+    for step_s in STEPS_S {
+        let intervals = seconds.div_ceil(step_s.into()).saturating_mul(endpoints);
+        let is_last = u64::from(step_s) >= seconds;
+        if intervals.saturating_mul(LEAST_INTERVAL_BYTES) > most_bytes as u64 && !is_last {
+            continue;
+        }
+        let estimated = store.estimated_part_bytes(&run.id, step_s).await?;
+        if estimated / MOST_COMPRESSED > most_bytes && !is_last {
+            continue;
+        }
+        let asked = PartsAsked {
+            step_s,
+            counts_seconds: seconds.saturating_mul(endpoints) <= MAX_COUNTS,
+            cuts: cuts.clone(),
+            most_bytes: most_bytes.saturating_mul(READ),
+        };
+        if let Some(parts) = pack(store, run, asked).await?
+            && parts.described.len() + parts.parts.len() <= most_bytes
+        {
+            return Ok(Some(parts));
+        }
+        if is_last {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+async fn pack(
+    store: &Store,
+    run: &RunRecord,
+    asked: PartsAsked,
+) -> Result<Option<PackedParts>, WebError> {
+    let (step_s, counts_seconds) = (asked.step_s, asked.counts_seconds);
+    let Some(parts) = store.run_parts(&run.id, asked).await? else {
+        return Ok(None);
+    };
+    let has_outcomes = parts.endpoints.iter().all(|endpoint| {
+        let mut places = endpoint.intervals.keys();
+        places.all(|(_, outcomes)| *outcomes != Outcomes::Mixed)
+    });
+    let errors = parts.errors.iter().map(|error| {
+        let shown = plain_text(&error.text);
+        let (text, place) = split_place(&shown);
+        DescribedError {
+            endpoint: error.endpoint,
+            error: text.to_owned(),
+            place: place.map(str::to_owned),
+            samples: error.samples,
+        }
+    });
+    let errors = errors.collect();
+    let endpoints = parts.endpoints.iter().map(|parts| &parts.endpoint);
+    let endpoints = endpoints.map(|one| (plain_text(&one.method), plain_text(&one.name)));
+    let described = Described {
+        step_s,
+        counts_seconds,
+        endpoints: endpoints.collect(),
+        errors,
+        agents: parts.agents.iter().map(|name| plain_text(name)).collect(),
+        edges: parts.edges.clone(),
+        numbers: NUMBER_NAMES,
+        measures: MEASURE_NAMES,
+        percentiles: percentile_keys(),
+        has_outcomes,
+        by_part: charts_by_part(store, run, &parts.edges, step_s).await?,
+    };
+    Ok(Some(PackedParts {
+        note: described.note(),
+        described: packed::document(&described).await?,
+        parts: packed::packed(move || encoded(&parts)).await?,
+    }))
+}
+
+/// Charts that are not made of the requests of endpoints, with a value for each part.
+async fn charts_by_part(
+    store: &Store,
+    run: &RunRecord,
+    edges: &[u32],
+    step_s: u32,
+) -> Result<BTreeMap<&'static str, Vec<ChartLine>>, WebError> {
+    let mut charts = BTreeMap::new();
+    for (name, chart) in CHARTS {
+        if !matches!(
+            chart,
+            Chart::AgentUsers | Chart::AgentRequests | Chart::Arrivals
+        ) {
+            continue;
+        }
+        let mut lines: Vec<ChartLine> = Vec::new();
+        for stretch in stretches(edges, step_s) {
+            let scope = Scope {
+                window: Window::new(edges[stretch.start], edges[stretch.end]).ok(),
+                ..Scope::default()
+            };
+            let steps = ChartSteps {
+                step_s: Some(step_s),
+                since: 0,
+            };
+            for line in store.chart(run, &scope, chart, steps).await?.lines {
+                let known = lines.iter().position(|known| known.name == line.name);
+                let at = known.unwrap_or_else(|| {
+                    lines.push(ChartLine {
+                        name: line.name,
+                        values: Vec::new(),
+                    });
+                    lines.len() - 1
+                });
+                let values = &mut lines[at].values;
+                values.resize(stretch.start, Some(0.0));
+                values.extend(line.values);
+            }
+        }
+        for line in &mut lines {
+            line.values.resize(edges.len() - 1, Some(0.0));
+        }
+        charts.insert(name, lines);
+    }
+    Ok(charts)
+}
+
+/// Stretches of parts that are steps of one chart: of few enough, and as wide as a step but for the last one.
+fn stretches(edges: &[u32], step_s: u32) -> Vec<Range<usize>> {
+    let last = edges.len() - 1;
+    let is_step = |at: usize| edges[at].is_multiple_of(step_s) && at < last;
+    let mut stretches = Vec::new();
+    let mut start = 0;
+    while start < last {
+        let mut end = start + 1;
+        while is_step(end) && end - start < MOST_STEPS {
+            end += 1;
+        }
+        stretches.push(start..end);
+        start = end;
+    }
+    stretches
+}
+
+fn encoded(parts: &RunParts) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let out = &mut bytes;
+    let part_count = parts.edges.len() - 1;
+    for endpoint in &parts.endpoints {
+        for part in 0..part_count {
+            let of_part = OUTCOMES.map(|outcomes| endpoint.intervals.get(&(part, outcomes)));
+            let bit = |(at, interval): (usize, &Option<_>)| u64::from(interval.is_some()) << at;
+            put(out, of_part.iter().enumerate().map(bit).sum());
+            for interval in of_part.into_iter().flatten() {
+                put_interval(out, interval);
+            }
+        }
+    }
+    for endpoint in &parts.endpoints {
+        for outcomes in OUTCOMES {
+            let of_outcome = (outcomes, 0)..=(outcomes, u32::MAX);
+            put(
+                out,
+                endpoint.counts.range(of_outcome.clone()).count() as u64,
+            );
+            let mut before = 0;
+            for ((_, second), (requests, failures)) in endpoint.counts.range(of_outcome) {
+                put(out, (second - before).into());
+                before = *second;
+                put(out, *requests);
+                put(out, *failures);
+            }
+        }
+    }
+    put(out, parts.users.len() as u64);
+    let mut before = 0;
+    for (second, change, arrivals) in &parts.users {
+        put(out, (second - before).into());
+        before = *second;
+        put(out, ((change << 1) ^ (change >> 63)).cast_unsigned());
+        for number in [arrivals.started, arrivals.late, arrivals.skipped] {
+            put(out, number);
+        }
+    }
+    for error in &parts.errors {
+        put(out, error.parts.len() as u64);
+        let mut before = 0;
+        for (part, known) in &error.parts {
+            put(out, (part - before) as u64);
+            before = *part;
+            put(out, known.occurrences);
+            put(out, (known.first - parts.edges[*part]).into());
+            put(out, (known.last - known.first).into());
+            put(out, known.agents.len() as u64);
+            let mut number = 0;
+            for agent in &known.agents {
+                put(out, (agent - number) as u64);
+                number = *agent;
+            }
+        }
+    }
+    bytes
+}
+
+fn put_interval(bytes: &mut Vec<u8>, interval: &PackedInterval) {
+    for number in interval.sums.numbers() {
+        put(bytes, number);
+    }
+    for (_, counts) in interval.counts.iter() {
+        put(bytes, counts.as_bytes().len() as u64);
+        bytes.extend_from_slice(counts.as_bytes());
+    }
+}
+
+fn put(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}

@@ -1,0 +1,52 @@
+// Reads a run's page that is a file as its scripts do, and compares what they answer with what the API answers:
+// node file_answers.mjs SCRIPTS FILE.html ANSWERS.json, where SCRIPTS is reporting/assets/js as a folder of modules and ANSWERS a list of {path, body}. Says
+// each difference and how many answers were compared.
+
+import { readFile } from "node:fs/promises";
+import { gunzipSync } from "node:zlib";
+
+const [scripts, file, answers] = process.argv.slice(2);
+globalThis.location = { hash: "" };
+const { FileSource } = await import(`file://${scripts}/file_source.js`);
+const { Parts } = await import(`file://${scripts}/file_parts.js`);
+
+const page = await readFile(file, "utf8");
+const block = (id) => {
+  const [, base64] = new RegExp(`<script type="text/plain" id="${id}">([^<]*)</script>`).exec(page);
+  return gunzipSync(Buffer.from(base64, "base64"));
+};
+const parts = new Parts(JSON.parse(block("file-described")), block("file-parts"));
+const source = new FileSource(JSON.parse(block("file-data")), parts);
+
+/** What of an answer is compared: the rest of a view is of the whole run, or of this moment. */
+function compared(path, body) {
+  if (!path.startsWith("/view")) return body;
+  const { cards, endpoints, aggregated, errors, phases } = body.view;
+  const { series, step_s, log, dots } = body.delta;
+  return { cards, endpoints, aggregated, errors, phases, series, step_s, log, dots: { of: dots.of, number: dots.kind.length } };
+}
+
+let differences = 0;
+
+function compare(what, ours, theirs) {
+  const isObject = (value) => typeof value === "object" && value !== null;
+  if (isObject(ours) && isObject(theirs)) {
+    for (const key of new Set([...Object.keys(ours), ...Object.keys(theirs)])) compare(`${what}.${key}`, ours[key], theirs[key]);
+    return;
+  }
+  const isNear = typeof ours === "number" && typeof theirs === "number" && Math.abs(ours - theirs) <= 1e-9 * Math.abs(theirs);
+  if (ours === theirs || isNear) return;
+  differences += 1;
+  if (differences <= 20) console.log(`${what}: the file has ${JSON.stringify(ours)}, the API ${JSON.stringify(theirs)}`);
+}
+
+const list = JSON.parse(await readFile(answers, "utf8"));
+for (const { path, body } of list) {
+  const answer = await source.json("run", path);
+  if (!answer.ok) {
+    differences += 1;
+    console.log(`${path}: ${answer.body.error}`);
+  } else compare(path, compared(path, answer.body), compared(path, body));
+}
+console.log(`${list.length} answers, ${differences} differences; parts of ${parts.step_s} s`);
+process.exitCode = differences === 0 ? 0 : 1;
