@@ -276,9 +276,14 @@ impl ApiClient {
             .await
     }
 
-    /// Uploads a bundle, whose run is there when this returns.
-    pub(crate) async fn import(&self, bundle: tokio::fs::File) -> Result<RunImported, ApiError> {
+    /// Uploads a bundle, whose run is there when this returns. `may_exist`: a run that is there already is no error.
+    pub(crate) async fn import(
+        &self,
+        bundle: tokio::fs::File,
+        may_exist: bool,
+    ) -> Result<RunImported, ApiError> {
         let request = self.request(Method::POST, "/api/v1/runs/import");
+        let request = request.query(&[("may_exist", may_exist)]);
         self.json(request.body(bundle)).await
     }
 

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, and what they share.
 
 mod api_client;
+mod bundle_file;
 mod commands;
 mod compare_asked;
 mod data_files;

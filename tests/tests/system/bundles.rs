@@ -61,6 +61,39 @@ async fn a_run_that_is_imported_elsewhere_has_the_same_numbers() {
     assert_eq!(there, here);
     assert!(export(&to, "again.bundle").await == bundle);
 
+    // As the baseline of a run, whether the run is there or not.
+    let elsewhere = Cluster::start(&greylag)
+        .await
+        .with_agents("local", &["one"])
+        .await;
+    for number in [1, 2] {
+        let arguments = [
+            "run",
+            "--baseline",
+            "run.bundle",
+            "--threshold",
+            "p50 < baseline + 900% during whole",
+            "--threshold",
+            "requests >= baseline + 900% during whole",
+            "--users=1",
+            "--duration=1s",
+            "--ramp-up=0s",
+            "again.toml",
+        ];
+        let test = "host = \"http://127.0.0.1:9\"\nname = \"again\"\nwait_time = [0.02, 0.02]\n[[request]]\npath = \"/\"\n";
+        std::fs::write(file("again.toml"), test).expect("the directory is ours");
+        let ended = run(&arguments, &elsewhere).await;
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(
+            ended.stdout.contains(&format!("Run #{number} ")),
+            "{ended:?}"
+        );
+        let requests = there["totals"]["requests"].as_u64().expect("a number");
+        let limit = format!("limit {}, breached", 10 * requests);
+        assert!(ended.stdout.contains(&limit), "{limit} in {ended:?}");
+        assert!(ended.stdout.contains("passed    p50"), "{ended:?}");
+    }
+
     for (name, bytes, words) in [
         ("again.bundle", bundle.clone(), "is already here"),
         (

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::cli::bundle_file::open_bundle;
 use crate::cli::failure::Failure;
 use crate::cli::options::CoordinatorAccess;
 use crate::cli::print::print_line;
@@ -21,15 +22,9 @@ pub(crate) struct ImportOptions {
 /// Uploads a bundle and says where its run is. Nothing has changed if that fails.
 pub(crate) async fn import(options: ImportOptions) -> Result<ExitCode, Failure> {
     let ImportOptions { file, access } = options;
-    let cannot_read = |error: std::io::Error| {
-        Failure::bad_input(format!("{} cannot be read: {error}", file.display()))
-    };
-    let bundle = tokio::fs::File::open(&file).await.map_err(cannot_read)?;
-    if bundle.metadata().await.map_err(cannot_read)?.is_dir() {
-        return Err(cannot_read(std::io::ErrorKind::IsADirectory.into()));
-    }
+    let bundle = open_bundle(&file).await?;
     let api = access.patient_client()?;
-    let imported = api.import(bundle).await;
+    let imported = api.import(bundle, false).await;
     let run = imported.map_err(|error| {
         Failure::bad_input(format!("{} was not imported: {error}", file.display()))
     })?;

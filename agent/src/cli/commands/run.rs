@@ -14,6 +14,7 @@ use url::Url;
 
 use super::scenarios::{list_tasks_of, list_users};
 use crate::cli::api_client::ApiClient;
+use crate::cli::bundle_file::import_baseline;
 use crate::cli::data_files::check_readable;
 use crate::cli::failure::Failure;
 use crate::cli::follow::{
@@ -163,7 +164,8 @@ async fn run_on_agents(
     signals: &mut Signals,
 ) -> Result<ExitCode, Failure> {
     let mut following = options.following()?;
-    let api = ApiClient::new(url, options.page.token, options.trust.ca.as_deref())?;
+    let token = options.page.token;
+    let api = ApiClient::new(url.clone(), token.clone(), options.trust.ca.as_deref())?;
     let is_ours = |scenario: &&Scenario| draft.scenario.as_ref() == Some(&scenario.name);
     let ours = scenarios.iter().find(is_ours);
     let mut shipping = Shipping::NotNeeded;
@@ -188,6 +190,8 @@ async fn run_on_agents(
             draft.duration.get_or_insert(MAX_DURATION.as_secs());
         }
     }
+    let patient = ApiClient::patient(url, token, options.trust.ca.as_deref())?;
+    import_baseline(&patient, &mut draft).await?;
     let run = api
         .start_run(&draft)
         .await

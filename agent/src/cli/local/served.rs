@@ -18,6 +18,7 @@ use url::Url;
 use super::LOCAL_INFRASTRUCTURE;
 use crate::agent::{Agent, AgentConfig, AgentHandle, Stay, machine_name, worker_command};
 use crate::cli::api_client::ApiClient;
+use crate::cli::bundle_file::import_baseline;
 use crate::cli::failure::Failure;
 use crate::cli::follow::{Following, Outcome, follow, warn_about};
 use crate::cli::listen::{listen, resolve};
@@ -173,7 +174,10 @@ impl Local {
         signals: &mut Signals,
     ) -> Result<Outcome, Failure> {
         let api = ApiClient::new(self.url.clone(), self.token.clone(), None)?;
-        let run = api.start_run(draft).await.map_err(Failure::bad_input)?;
+        let mut draft = draft.clone();
+        let patient = ApiClient::patient(self.url.clone(), self.token.clone(), None)?;
+        import_baseline(&patient, &mut draft).await?;
+        let run = api.start_run(&draft).await.map_err(Failure::bad_input)?;
         let name = draft.name.as_deref().unwrap_or_default();
         if self.is_open {
             print_line(format_args!(

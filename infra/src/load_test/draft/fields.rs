@@ -423,8 +423,8 @@ fields! {
         has_lines: true,
         of_test: |test| load_test::threshold_texts(test).map(FieldValue::List),
     };
-    /// The run that thresholds with `baseline` compare with: its id, `TEST#NUMBER`, `TEST#pinned`, `TEST` for its newest run, or
-    /// `pinned` [default: the test's newest pinned run].
+    /// The run that thresholds with `baseline` compare with: its id, `TEST#NUMBER`, `TEST#pinned`, `TEST` for its newest run,
+    /// `pinned`, or with `greylag run` a file that ends in .bundle [default: the test's newest pinned run].
     baseline: String as Text, in baseline, {
         flag: Some(Flag { value_name: "RUN", ..FLAG }),
         label: "Baseline of thresholds",

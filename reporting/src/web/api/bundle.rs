@@ -9,12 +9,16 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use futures_util::StreamExt;
 use greylag_infra::RunId;
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::builds::PROGRAM;
 use super::streamed::{as_file, in_pieces, off_thread};
 use crate::api_types::{ErrorBody, RunImported};
 use crate::results::urls::run_url;
+use crate::store::BundleError;
 use crate::web::error::WebError;
+use crate::web::query::Query;
 use crate::web::state::{WebState, find_run};
 
 /// Where a bundle is received: larger, and for longer, than other bodies.
@@ -51,14 +55,26 @@ pub(in crate::web) async fn bundle(
     Ok(as_file(&run, ".bundle", PROGRAM, body))
 }
 
+/// Query of `POST /api/v1/runs/import`.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(in crate::web) struct ImportQuery {
+    /// Whether a run that is here already is an answer (200) and not an error (409). It stays as it is.
+    #[param(required = false)]
+    may_exist: String,
+}
+
 /// Takes in a bundle, whose run then is here with its id, and with its number where no run of its test has that. It is checked
 /// whole before anything changes. At most 16 GiB.
 #[utoipa::path(
     post,
     path = "/api/v1/runs/import",
     tag = "runs",
+    params(ImportQuery),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
+        (status = 200, description = "The run was here already, which was allowed", body = RunImported),
         (status = 201, description = "The run is here", body = RunImported),
         (status = 409, description = "The run is here already, or another bundle is being imported", body = ErrorBody),
         (status = 413, description = "The bundle is too large", body = ErrorBody),
@@ -67,6 +83,7 @@ pub(in crate::web) async fn bundle(
 )]
 pub(in crate::web) async fn import_run(
     State(state): State<WebState>,
+    Query(query): Query<ImportQuery>,
     body: Body,
 ) -> Result<(StatusCode, Json<RunImported>), WebError> {
     let mut upload = state.coordinator.store().receive_bundle()?;
@@ -85,9 +102,16 @@ pub(in crate::web) async fn import_run(
     let coordinator = state.coordinator.clone();
     let imported = tokio::spawn(async move { coordinator.import_bundle(upload).await });
     let imported = imported.await;
-    let run = imported.map_err(|error| WebError::internal("importing a bundle", &error))??;
+    let imported = imported.map_err(|error| WebError::internal("importing a bundle", &error))?;
+    let may_exist = !matches!(query.may_exist.as_str(), "" | "0" | "false");
+    let (status, run) = match imported {
+        Err(BundleError::Exists(id)) if may_exist => {
+            (StatusCode::OK, find_run(&state.coordinator, &id).await?)
+        }
+        imported => (StatusCode::CREATED, imported?),
+    };
     Ok((
-        StatusCode::CREATED,
+        status,
         Json(RunImported {
             url: format!("{}{}", state.base(), run_url(&run.id)),
             id: run.id,
