@@ -299,14 +299,18 @@ mod tests {
     #[tokio::test]
     async fn a_run_that_is_deleted_is_not_announced() {
         let dir = tempfile::tempdir().unwrap();
-        let coordinator = coordinator(dir.path()).await;
-        coordinator.store().announce_runs();
+        let first = coordinator(dir.path()).await;
+        first.store().announce_runs();
         let run = record("run1", RunPhase::Finished);
-        coordinator.store().create_run(run).await.unwrap();
-        coordinator.delete_run(&"run1".into()).await.unwrap();
-        // Another one of the same id, such as one that is imported.
+        first.store().create_run(run.clone()).await.unwrap();
+        first.delete_run(&run.id).await.unwrap();
+        first.shutdown().await;
+        drop(first);
+        // Nor is a later one of the same id, such as one that is imported.
+        let second = coordinator(dir.path()).await;
+        second.store().create_run(run).await.unwrap();
         let (receiver, got) = webhook(&[]);
-        coordinator.announce_due(&receiver).await.unwrap();
+        second.announce_due(&receiver).await.unwrap();
         assert!(got.lock().unwrap().is_empty());
     }
 

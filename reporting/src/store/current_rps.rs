@@ -85,8 +85,8 @@ pub(super) fn read(
         if let Part::Interval { endpoint, numbers } = part {
             let sums = numbers.sums()?;
             let (requests, failures) = counts.entry(endpoint).or_default();
-            *requests += sums.requests();
-            *failures += sums.failures;
+            *requests = requests.saturating_add(sums.requests());
+            *failures = failures.saturating_add(sums.failures);
         }
         Ok(())
     })?;

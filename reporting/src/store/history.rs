@@ -53,7 +53,10 @@ pub(super) fn read(
     };
     scope_rows::visit(connection, scope, from..to, 1, wanted, |second, part| {
         match part {
-            Part::Users(users) => *changes.entry(second).or_default() += users.change(),
+            Part::Users(users) => {
+                let change = changes.entry(second).or_default();
+                *change = change.saturating_add(users.change());
+            }
             Part::Interval { endpoint, numbers } => {
                 let of_second = parts.entry(second).or_default();
                 let sum: &mut SparseInterval = of_second.entry(endpoint).or_default();
@@ -67,7 +70,7 @@ pub(super) fn read(
     let mut users = users_before(connection, scope, from)?;
     let seconds = (from..to)
         .map(|second| {
-            users += changes.get(&second).copied().unwrap_or(0);
+            users = users.saturating_add(changes.get(&second).copied().unwrap_or(0));
             HistorySecond {
                 second,
                 left_out: scope.left_out.contains(second),

@@ -400,14 +400,14 @@ pub(super) fn users_before(
     scope: &RowScope,
     second: u32,
 ) -> StoreResult<i64> {
-    let mut users = 0;
+    let mut users = 0_i64;
     let wanted = Wanted {
         users: true,
         ..Wanted::default()
     };
     visit(connection, scope, 0..second, ANY_STEP, wanted, |_, part| {
         if let Part::Users(sum) = part {
-            users += sum.change();
+            users = users.saturating_add(sum.change());
         }
         Ok(())
     })?;

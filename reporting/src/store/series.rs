@@ -170,11 +170,14 @@ fn points(
         wanted,
         |second, part| {
             match part {
-                Part::Users(users) => changes[point_of(second)] += users.change(),
+                Part::Users(users) => {
+                    let change = &mut changes[point_of(second)];
+                    *change = change.saturating_add(users.change());
+                }
                 Part::Counts { requests, failures } => {
                     let point = &mut points[point_of(second)];
-                    point.requests += requests;
-                    point.failures += failures;
+                    point.requests = point.requests.saturating_add(requests);
+                    point.failures = point.failures.saturating_add(failures);
                 }
                 Part::OfEndpoint { .. } | Part::Interval { .. } | Part::Errors { .. } => {}
             }
@@ -185,7 +188,7 @@ fn points(
     for (point, change) in points.iter_mut().zip(changes) {
         // Other workers' stops may be known before one worker's starts: never below zero.
         point.users = from_sql(users);
-        users += change;
+        users = users.saturating_add(change);
     }
     Ok(points)
 }

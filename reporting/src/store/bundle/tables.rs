@@ -49,6 +49,10 @@ const LEFT_OUT_COLUMNS: [(&str, &str, &str); 3] = [
     ),
 ];
 
+/// Greatest number in a bundle: far above what anything counts in a run, and far enough below what would not be a number any more when some are
+/// added up.
+const MAX_NUMBER: u64 = 1 << 58;
+
 /// The table of runs, which has one row in a bundle.
 pub(super) const RUNS: &str = "runs";
 
@@ -149,6 +153,9 @@ impl Column {
         match value {
             Value::Null => self.may_be_null,
             // Counts and times; agents that stand for several are below 0.
+            Value::Integer(number) => {
+                self.kind == Type::Integer && number.unsigned_abs() <= MAX_NUMBER
+            }
             value => value.data_type() == self.kind,
         }
     }

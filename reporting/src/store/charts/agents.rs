@@ -74,7 +74,10 @@ pub(super) fn read(
             wanted,
             |second, part| {
                 match part {
-                    Part::Users(users) => changes[steps.at(second)] += users.change(),
+                    Part::Users(users) => {
+                        let change = &mut changes[steps.at(second)];
+                        *change = change.saturating_add(users.change());
+                    }
                     Part::Counts { requests: more, .. } => {
                         let sum = &mut requests[steps.at(second)];
                         *sum = sum.saturating_add(more);
@@ -88,7 +91,7 @@ pub(super) fn read(
             let mut users = users_before(connection, &scope, steps.seconds().start)?;
             for (active, change) in requests.iter_mut().zip(changes) {
                 *active = from_sql(users);
-                users += change;
+                users = users.saturating_add(change);
             }
         }
         counts.push((plain_text(agent), requests));

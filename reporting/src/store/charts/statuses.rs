@@ -45,11 +45,12 @@ pub(super) fn read(
             let interval = numbers.only(Measure::Status)?;
             let mut add = |name: String, count: u64| {
                 let line = counts.entry(name).or_insert_with(|| vec![0; steps.len()]);
-                line[steps.at(second)] += count;
+                let sum = &mut line[steps.at(second)];
+                *sum = sum.saturating_add(count);
             };
-            let mut measured = 0;
+            let mut measured = 0_u64;
             for (position, count) in interval.counts[Measure::Status].iter() {
-                measured += count;
+                measured = measured.saturating_add(count);
                 match value_at(position) {
                     0 => add(NO_ANSWER.to_owned(), count),
                     status => add(status.to_string(), count),
