@@ -12,7 +12,7 @@ use crate::cli::output_file::OutputFile;
 /// Which files are to be written.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ReportOptions {
-    /// Write the run's page to this file, which needs no server: with charts, log and samples of errors, at most 5 MB for an
+    /// Write the run's page to this file, which needs no server: with charts, windows, log and samples of errors, at most 5 MB for an
     /// hour with 50 endpoints.
     #[arg(long, env = "GREYLAG_HTML", value_name = "FILE")]
     html: Option<PathBuf>,

@@ -12,6 +12,7 @@ mod notes;
 mod popovers;
 mod repeated_lines;
 mod run_page;
+mod saved_page;
 mod shown;
 mod sign_in;
 mod start_form;

@@ -6,6 +6,7 @@ use greylag_tests::{Api, Browser, Cluster, Nginx, Theme, heavy, wait};
 use serde_json::{Value, json};
 
 use super::looking::{LIVE, assert_quiet, eval, look_from_all_sides};
+use super::saved_page::assert_saved_page;
 use crate::support::{RUN_TIMEOUT, declared, greylag, mixed_requests, test};
 
 /// The part that the address names, and what the page shows of it.
@@ -14,7 +15,7 @@ const SHOWN: &str = "const value = (name) => Number(document.querySelector(`[dat
         [row.dataset.endpointMethod, row.dataset.endpointName, ...['requests', 'fails', 'avg'].map((field) =>
             Number(row.querySelector(`[data-field=\"${field}\"]`).dataset.value))]);
     const errors = [...document.querySelectorAll('[data-role=\"errors\"] tbody tr')].map((row) => Number(row.cells[3].dataset.value));
-    return { query: location.search,
+    return { query: location.protocol === 'file:' ? location.hash.slice(1) : location.search,
         cards: ['total-requests', 'requests-per-second', 'total-failures', 'avg-response-time', 'p50', 'p90', 'p95', 'p99'].map(value),
         rows, errors };";
 
@@ -62,7 +63,7 @@ fn as_floats(value: &Value) -> Value {
 }
 
 /// The page shows the numbers of the part that its address names, which is `part` unless that is empty; gives its query.
-async fn assert_part(browser: &Browser, api: &Api, id: &str, part: &str) -> String {
+pub(super) async fn assert_part(browser: &Browser, api: &Api, id: &str, part: &str) -> String {
     wait::until("the numbers of the part", LIVE, async || {
         let shown = as_floats(&eval(browser, SHOWN, vec![]).await);
         let query = shown["query"].as_str().unwrap_or_default().to_owned();
@@ -78,7 +79,7 @@ async fn assert_part(browser: &Browser, api: &Api, id: &str, part: &str) -> Stri
     .await
 }
 
-async fn click(browser: &Browser, css: &str) {
+pub(super) async fn click(browser: &Browser, css: &str) {
     let found = browser.client().find(Locator::Css(css)).await;
     let element = found.unwrap_or_else(|error| panic!("no {css}: {error}"));
     element
@@ -87,7 +88,7 @@ async fn click(browser: &Browser, css: &str) {
         .unwrap_or_else(|error| panic!("{css}: {error}"));
 }
 
-async fn press(browser: &Browser, css: &str, keys: &str) {
+pub(super) async fn press(browser: &Browser, css: &str, keys: &str) {
     let found = browser.client().find(Locator::Css(css)).await;
     let element = found.unwrap_or_else(|error| panic!("no {css}: {error}"));
     element
@@ -110,8 +111,8 @@ async fn enter(browser: &Browser, from: &str, to: &str) {
     click(browser, "[data-role='scope-form'] button").await;
 }
 
-const THROUGHPUT: &str = "[data-chart='total-requests-per-second'] .chart-canvas";
-const DRAWN: &str = "return document.querySelectorAll('figure canvas').length >= 3;";
+pub(super) const THROUGHPUT: &str = "[data-chart='total-requests-per-second'] .chart-canvas";
+pub(super) const DRAWN: &str = "return document.querySelectorAll('figure canvas').length >= 3;";
 
 #[tokio::test]
 async fn any_part_of_a_run_can_be_selected_on_its_page() {
@@ -293,5 +294,8 @@ async fn any_part_of_a_run_can_be_selected_on_its_page() {
     browser.wait_for("a window", LIVE, one).await;
     assert_part(&browser, api, &id, "").await;
     assert_quiet(&browser, api.url(), None).await;
+
+    browser.view(1440, 900, Theme::Light).await;
+    assert_saved_page(&browser, api, &id).await;
     browser.close().await;
 }
