@@ -358,7 +358,9 @@ async fn busy_hour(site: &Site) {
 async fn an_hour_of_fifty_endpoints_fits_into_five_megabytes() {
     let site = Site::start(None).await;
     busy_hour(&site).await;
-    let file = site.get("/api/v1/runs/hour/report.html").await.body;
+    let answer = site.get("/api/v1/runs/hour/report.html").await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let file = answer.body;
     assert!(file.len() <= MOST_BYTES, "{} bytes", file.len());
     let note = file
         .split_once("windows that begin and end at multiples of ")

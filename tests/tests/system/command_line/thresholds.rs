@@ -58,11 +58,16 @@ async fn thresholds_decide_the_exit_code_and_are_the_last_words() {
         "junit.xml",
         "--markdown",
         "summary.md",
+        "--html",
+        "run.html",
     ];
     let ended = greylag()
         .run_in(directory.path(), &arguments, RUN_TIMEOUT)
         .await;
     assert_eq!(ended.code, Some(7), "{ended:?}");
+
+    let page = fs::read_to_string(directory.path().join("run.html")).expect("the page");
+    assert!(page.starts_with("<!doctype html>") && page.contains("error_rate &#60; 1%"));
 
     let (summary, json) = read_summary(&directory.path().join("out.json"));
     let served = cluster.api().summary_and_json(&run_page(&ended).1).await.1;
