@@ -9,7 +9,8 @@ let contents = null;
 try {
   contents = await FileSource.read();
 } catch {
-  // A mail server or an editor has changed it, or the download broke off.
+  // A mail server or an editor has changed it, or the download broke off: what is left works as without scripts.
+  document.documentElement.classList.remove("js");
   const message = "This file is damaged: only the numbers of the whole run can be shown. Save or download it again.";
   document.querySelector('[data-role="file-note"]').after(h("p", { class: "card file-failed", role: "alert" }, message));
 }
