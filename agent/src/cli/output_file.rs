@@ -1,6 +1,6 @@
 //! A file that a command writes: it has all of something or is not touched.
 
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -20,8 +20,16 @@ pub(crate) struct OutputFile {
 impl OutputFile {
     /// Checks, before anything is started, that the file can be written.
     pub(crate) fn new(what: &'static str, path: PathBuf) -> Result<Self, Failure> {
+        // What a link leads to is written, not the link.
+        let path = path.canonicalize().unwrap_or(path);
         let file = Self { what, path };
         file.begin().map(|_| file)
+    }
+
+    /// Whether it is a device or a pipe: that is written, not replaced.
+    fn is_special(&self) -> bool {
+        let metadata = std::fs::metadata(&self.path);
+        metadata.is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
     }
 
     /// A file beside it that is filled first, readable by whoever may read files made here.
@@ -29,7 +37,9 @@ impl OutputFile {
         if self.path.is_dir() {
             return Err(self.cannot_write(&io::ErrorKind::IsADirectory.into()));
         }
+        let elsewhere = std::env::temp_dir();
         let directory = match self.path.parent() {
+            _ if self.is_special() => &elsewhere,
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
@@ -42,6 +52,13 @@ impl OutputFile {
 
     /// Puts what was filled in its place.
     pub(crate) fn finish(&self, filled: NamedTempFile) -> Result<(), Failure> {
+        if self.is_special() {
+            let copied = File::open(filled.path()).and_then(|mut filled| {
+                let mut device = File::options().write(true).open(&self.path)?;
+                io::copy(&mut filled, &mut device)
+            });
+            return copied.map(drop).map_err(|error| self.cannot_write(&error));
+        }
         let synced = filled.as_file().sync_all();
         synced.map_err(|error| self.cannot_write(&error))?;
         let kept = filled.persist(&self.path);
@@ -82,6 +99,30 @@ mod tests {
         file.finish(filled).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_device_stays_one_and_a_link_leads_to_what_is_written() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        let directory = tempfile::tempdir().unwrap();
+        let write = |path: PathBuf| {
+            let file = OutputFile::new("the summary", path).unwrap();
+            let mut filled = file.begin().unwrap();
+            filled.write_all(b"new").unwrap();
+            file.finish(filled).unwrap();
+        };
+        write("/dev/null".into());
+        let null = std::fs::metadata("/dev/null").unwrap();
+        assert!(null.file_type().is_char_device());
+        let (link, meant) = (
+            directory.path().join("link"),
+            directory.path().join("meant"),
+        );
+        std::fs::write(&meant, "old").unwrap();
+        symlink(&meant, &link).unwrap();
+        write(link.clone());
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(std::fs::read_to_string(&meant).unwrap(), "new");
     }
 
     #[test]

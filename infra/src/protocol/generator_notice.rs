@@ -49,7 +49,7 @@ pub enum NoticeKind {
     /// The histograms of the agent `subject` alone took too much space and are kept coarsely: the coordinator says so.
     /// `count` is of how many stretches of time.
     CoarseResults,
-    /// The scenario's code said that the test failed, for the reason `subject`; `count` is how often. It is no shortage, and travels the
+    /// The scenario's code said that the test failed, for the reason `subject`; `count` is how often. It is not a shortage, but travels the
     /// same way.
     TestFailed,
     /// A kind that this version does not know.

@@ -84,20 +84,26 @@ impl Coordinator {
 
     async fn announce_due(&self, webhook: &Webhook) -> Result<(), StoreError> {
         for DueAnnouncement { run, attempts } in self.store().due_announcements(self.now()).await? {
-            let request = match self.request_for(webhook, &run).await {
-                Ok(request) => request,
+            if is_too_late(&run, self.now()) {
+                tracing::warn!(run = %run.id, "the end of the run is not announced to the webhook: it is more than a day ago");
+                self.store().end_announcement(&run.id).await?;
+                continue;
+            }
+            let reason = match self.request_for(webhook, &run).await {
+                Ok(request) => match (webhook.send)(request).await {
+                    Ok(200..=299) => {
+                        tracing::info!(run = %run.id, "announced to the webhook");
+                        self.store().end_announcement(&run.id).await?;
+                        continue;
+                    }
+                    Ok(status) => format!("it answered with status {status}"),
+                    Err(reason) => reason,
+                },
                 // It was deleted meanwhile.
                 Err(error) if error.is_unknown_run() => continue,
-                Err(error) => return Err(error),
-            };
-            let reason = match (webhook.send)(request).await {
-                Ok(200..=299) => {
-                    tracing::info!(run = %run.id, "announced to the webhook");
-                    self.store().end_announcement(&run.id).await?;
-                    continue;
-                }
-                Ok(status) => format!("it answered with status {status}"),
-                Err(reason) => reason,
+                Err(StoreError::Closed) => return Err(StoreError::Closed),
+                // The others are announced all the same.
+                Err(error) => error.to_string(),
             };
             let attempts = attempts.saturating_add(1);
             match next_attempt(&run, attempts, self.now()) {
@@ -142,8 +148,13 @@ impl Coordinator {
 fn next_attempt(run: &RunRecord, attempts: u32, now: WallTime) -> Option<WallTime> {
     let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1));
     let at = now + FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE);
+    (!is_too_late(run, at)).then_some(at)
+}
+
+/// Whether a run ended too long ago to be news.
+fn is_too_late(run: &RunRecord, now: WallTime) -> bool {
     let ended_at = run.ended_at.unwrap_or(run.created_at);
-    (at <= ended_at + TRIED_FOR).then_some(at)
+    now > ended_at + TRIED_FOR
 }
 
 /// HMAC-SHA256 of the body, as GitHub and others write it: `sha256=` and hexadecimal digits.

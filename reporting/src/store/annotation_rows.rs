@@ -70,28 +70,7 @@ impl Store {
     /// The run was not found, or the database failed.
     pub async fn annotations(&self, id: &RunId) -> Result<Annotations, StoreError> {
         let id = id.to_owned();
-        let query = move |connection: &rusqlite::Transaction<'_>| {
-            let key = key_of(connection, &id)?;
-            let (pinned, labels, note): (_, String, _) = connection
-                .prepare_cached("SELECT pinned, labels, note FROM runs WHERE run = ?1")?
-                .query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-            let mut statement = connection.prepare_cached(
-                "SELECT mark, second, text FROM run_marks WHERE run = ?1 ORDER BY second, mark",
-            )?;
-            let marks = statement.query_map([key], |row| {
-                Ok(RunMark {
-                    number: row.get(0)?,
-                    second: row.get(1)?,
-                    text: row.get(2)?,
-                })
-            })?;
-            Ok(Annotations {
-                pinned,
-                labels: from_json(&labels)?,
-                note,
-                marks: marks.collect::<Result<_, _>>()?,
-            })
-        };
+        let query = move |connection: &rusqlite::Transaction<'_>| read(connection, &id);
         self.inner.readers.run(query).await
     }
 
@@ -189,6 +168,36 @@ impl Store {
         };
         self.inner.writer.run(deleted).await
     }
+}
+
+/// What people say of a run.
+fn read(connection: &Connection, id: &RunId) -> StoreResult<Annotations> {
+    let key = key_of(connection, id)?;
+    let (pinned, labels, note): (_, String, _) = connection
+        .prepare_cached("SELECT pinned, labels, note FROM runs WHERE run = ?1")?
+        .query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let mut statement = connection.prepare_cached(
+        "SELECT mark, second, text FROM run_marks WHERE run = ?1 ORDER BY second, mark",
+    )?;
+    let marks = statement.query_map([key], |row| {
+        Ok(RunMark {
+            number: row.get(0)?,
+            second: row.get(1)?,
+            text: row.get(2)?,
+        })
+    })?;
+    Ok(Annotations {
+        pinned,
+        labels: from_json(&labels)?,
+        note,
+        marks: marks.collect::<Result<_, _>>()?,
+    })
+}
+
+/// Whether what people say of a run can be read.
+pub(super) fn check(connection: &Connection, id: &RunId) -> StoreResult<()> {
+    listed(connection, std::iter::once(id))?;
+    read(connection, id).map(drop)
 }
 
 /// What a list shows of these runs. Those that are not there are left out.

@@ -89,6 +89,11 @@ pub(super) fn failures(connection: &Connection, run: i64) -> StoreResult<Vec<Thr
     Ok(results.collect())
 }
 
+/// Whether the notices of a run can be read.
+pub(super) fn check(connection: &Connection, run: i64) -> StoreResult<()> {
+    of_run(connection, run).map(drop)
+}
+
 fn of_run(connection: &Connection, run: i64) -> StoreResult<Vec<GeneratorNotice>> {
     let mut statement = connection.prepare_cached(
         "SELECT kind, worker, subject, first_second, last_second, count, worst FROM notices WHERE run = ?1",

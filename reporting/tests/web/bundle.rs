@@ -175,12 +175,13 @@ async fn what_is_not_a_bundle_or_not_over_is_refused() {
 }
 
 #[tokio::test]
-async fn viewers_export_and_agents_do_not() {
+async fn only_admins_export() {
     let site = Site::start(Some("correct-horse")).await;
     site.finished_run(RUN, load_test("checkout"), "/", "500")
         .await;
     for (role, status) in [
-        (Role::Viewer, StatusCode::OK),
+        (Role::Admin, StatusCode::OK),
+        (Role::Viewer, StatusCode::FORBIDDEN),
         (Role::Agent, StatusCode::FORBIDDEN),
     ] {
         let tokens = site.coordinator.tokens();

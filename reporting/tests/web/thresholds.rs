@@ -147,7 +147,7 @@ async fn a_baseline_is_compared_with_its_noise() {
         explanation(&noisy).starts_with("within the noise: +"),
         "{noisy}"
     );
-    // Whoever wants fewer requests than are noise is told apart, too.
+    // A limit that is far beyond the noise is exceeded.
     let fewer = against(
         &site,
         "abababababab",

@@ -1,4 +1,4 @@
-//! Texts from outside as code in Markdown: nothing in them is obeyed, and names in them call nobody.
+//! Texts from outside as code in Markdown: nothing in them is obeyed, and names in them notify no one.
 
 use crate::plain_text::plain_text;
 

@@ -14,7 +14,7 @@ pub(crate) use markdown_summary::MarkdownSummary;
 
 use crate::results::summary::Summary;
 
-/// Why a run is no basis for anything, whatever its thresholds say: it failed otherwise than by one of them, or its counts are wrong.
+/// Why nothing should be based on a run, whatever its thresholds say: it failed otherwise than by one of them, or its counts are wrong.
 fn fault(summary: &Summary) -> Option<String> {
     let is_by_breach =
         summary.run.failure_code.as_deref() == Some(FailureReason::THRESHOLD_BREACHED);

@@ -5,7 +5,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::error::{BundleError, BundleResult};
-use super::frames::{BundleWriter, Cell, Head};
+use super::frames::{BundleWriter, Cell, Head, PIECE_ROWS};
 use super::tables::Table;
 use crate::store::Store;
 use crate::store::error::{StoreError, StoreResult};
@@ -14,8 +14,6 @@ use crate::store::schema::SCHEMA;
 
 /// Read at a time, before what is read is compressed: as many bytes, and the row with which they are reached.
 const PIECE_BYTES: usize = 1 << 20;
-/// Most rows at a time: small ones take more memory than their bytes.
-const PIECE_ROWS: usize = 10_000;
 /// What a cell takes beside its bytes.
 const CELL_BYTES: usize = 9;
 

@@ -11,12 +11,13 @@
 //! make the same bytes: there are no times, and rows come in the order of their keys.
 
 use std::io::{Read, Write};
+use std::marker::PhantomData;
 
 use flate2::Compression;
 use flate2::bufread::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use rusqlite::types::Value;
-use serde::de::Visitor;
+use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
@@ -34,6 +35,8 @@ const HASH_BYTES: u64 = 32;
 const MAX_FRAME_BYTES: u32 = 80 << 20;
 /// Most bytes of all frames: a small file may not fill the disk. A run of a day with a hundred endpoints has about 10 GiB.
 const MAX_UNPACKED_BYTES: u64 = 64 << 30;
+/// Most rows of a frame: small ones take more memory than their bytes.
+pub(super) const PIECE_ROWS: usize = 10_000;
 /// Read from a file at a time.
 const BUFFER_BYTES: usize = 64 << 10;
 
@@ -44,13 +47,65 @@ pub(super) enum Frame {
     /// What follows is of this table.
     Table {
         name: String,
+        #[serde(deserialize_with = "few")]
         columns: Vec<String>,
     },
     /// Cells in the order of the columns.
-    Rows(Vec<Vec<Cell>>),
+    Rows(#[serde(deserialize_with = "rows")] Vec<Vec<Cell>>),
     End {
+        #[serde(deserialize_with = "few")]
         parts: Vec<Part>,
     },
+}
+
+/// Most columns of a table, and tables of a bundle.
+const MAX_COLUMNS: usize = 100;
+
+/// A list that is no longer than any that is written: each thing takes more memory than its byte in the file.
+fn at_most<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+    most: usize,
+) -> Result<Vec<T>, D::Error> {
+    struct List<T>(usize, PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(formatter, "a list of at most {}", self.0)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut read = Vec::new();
+            while let Some(one) = list.next_element()? {
+                if read.len() == self.0 {
+                    return Err(serde::de::Error::invalid_length(self.0 + 1, &self));
+                }
+                read.push(one);
+            }
+            Ok(read)
+        }
+    }
+
+    deserializer.deserialize_seq(List(most, PhantomData))
+}
+
+fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    at_most(deserializer, MAX_COLUMNS)
+}
+
+fn rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<Cell>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(transparent)]
+    struct Row {
+        #[serde(deserialize_with = "few")]
+        cells: Vec<Cell>,
+    }
+
+    let rows: Vec<Row> = at_most(deserializer, PIECE_ROWS)?;
+    Ok(rows.into_iter().map(|row| row.cells).collect())
 }
 
 /// What made a bundle.

@@ -13,13 +13,17 @@ use super::frames::{BundleReader, Cell, Frame, Head, check_hash};
 use super::tables::{Column, RUNS, Table};
 use crate::measure::windows::LEVELS;
 use crate::store::agent_rows;
+use crate::store::annotation_rows;
 use crate::store::error::{StoreError, StoreResult};
 use crate::store::error_sample_rows;
 use crate::store::health_rows;
+use crate::store::notice_rows;
 use crate::store::run_rows;
 use crate::store::sample_rows;
 use crate::store::schema::{SCHEMA, open_writer};
+use crate::store::scope::Scope;
 use crate::store::stored_interval::{self, INTERVAL_COLUMNS};
+use crate::store::thresholds;
 
 /// The oldest schema of bundles that are read: the first that had bundles. Columns that came later get their defaults.
 const OLDEST_SCHEMA: i64 = 26;
@@ -237,9 +241,18 @@ fn check_rows(connection: &Connection) -> BundleResult<RunRecord> {
     if test != record.test.name {
         return Err(of_runs("its test has two names"));
     }
+    check_texts(connection, &record).map_err(|error| invalid(error, "what is kept of the run"))?;
     check_places(connection)?;
     check_packed(connection).map_err(|(table, error)| invalid(error, &format!("table {table}")))?;
     Ok(record)
+}
+
+/// Whether what is kept as texts can be read as it will be: by lists of runs, by its page, and when its thresholds are asked for.
+fn check_texts(connection: &Connection, record: &RunRecord) -> StoreResult<()> {
+    annotation_rows::check(connection, &record.id)?;
+    thresholds::check(connection, STAGED)?;
+    notice_rows::check(connection, STAGED)?;
+    run_rows::workers(connection, &record.id, &Scope::default()).map(drop)
 }
 
 /// Whether seconds, levels and numbers are within what a run may have.

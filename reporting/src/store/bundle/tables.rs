@@ -35,7 +35,12 @@ pub(super) const LEFT_OUT_TABLES: [(&str, &str); 9] = [
 ];
 
 /// Columns that are not in a bundle.
-const LEFT_OUT_COLUMNS: [(&str, &str, &str); 3] = [
+const LEFT_OUT_COLUMNS: [(&str, &str, &str); 4] = [
+    (
+        "runs",
+        "pinned",
+        "which run is the baseline of its test is each coordinator's to say",
+    ),
     ("runs", "set_up_data", "it is a secret of a run in progress"),
     (
         "agent_intervals",

@@ -2,7 +2,7 @@
 //!
 //! It is found out once and kept: pins come and go, and runs are deleted.
 
-use greylag_infra::{RunRecord, Threshold};
+use greylag_infra::{RunId, RunRecord, Threshold};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,9 @@ use crate::thresholds::Evaluation;
 pub(super) struct KeptBaseline {
     /// The run, as `checkout#12`.
     pub(super) run: Option<String>,
+    /// Its id. Another run may come to have its number when it is deleted.
+    #[serde(default)]
+    pub(super) id: Option<RunId>,
     /// What the metric of each threshold was there; nothing where none is about a baseline.
     pub(super) values: Vec<Option<f64>>,
 }
@@ -46,11 +49,8 @@ impl Store {
         let run = record.clone();
         let query = move |connection: &rusqlite::Transaction<'_>| {
             let key = key_of(connection, &run.id)?;
-            let kept: Option<String> = connection
-                .prepare_cached("SELECT baselines FROM runs WHERE run = ?1")?
-                .query_row([key], |row| row.get(0))?;
-            match kept {
-                Some(kept) => Ok((Some(from_json::<KeptBaseline>(&kept)?), None)),
+            match kept(connection, key)? {
+                Some(kept) => Ok((Some(kept), None)),
                 None => Ok((None, find(connection, &run)?)),
             }
         };
@@ -61,6 +61,7 @@ impl Store {
         let mut kept = KeptBaseline::default();
         if let Some(mut found) = found {
             kept.run = Some(format!("{}#{}", found.test.name, found.number));
+            kept.id = Some(found.id.clone());
             found.test.thresholds.clone_from(&record.test.thresholds);
             let elapsed_s = found.elapsed_s(self.clock().now());
             let until = self.end_second(&found.id).await?.max(elapsed_s as u32);
@@ -82,6 +83,14 @@ impl Store {
         self.inner.writer.run(saved).await?;
         Ok(kept)
     }
+}
+
+/// What is kept of a run's baseline.
+pub(super) fn kept(connection: &Connection, run: i64) -> StoreResult<Option<KeptBaseline>> {
+    let kept: Option<String> = connection
+        .prepare_cached("SELECT baselines FROM runs WHERE run = ?1")?
+        .query_row([run], |row| row.get(0))?;
+    kept.map(|kept| from_json(&kept)).transpose()
 }
 
 /// The run that a run is compared with: the one that its test names, or the newest pinned one of its test. It is over.

@@ -197,11 +197,7 @@ impl Store {
     async fn stored_results(&self, id: &RunId) -> StoreResult<Option<Vec<ThresholdResult>>> {
         let id = id.to_owned();
         let query = move |connection: &rusqlite::Transaction<'_>| {
-            let key = key_of(connection, &id)?;
-            let stored: Option<String> = connection
-                .prepare_cached("SELECT threshold_results FROM runs WHERE run = ?1")?
-                .query_row([key], |row| row.get(0))?;
-            stored.map(|stored| from_json(&stored)).transpose()
+            stored_results(connection, key_of(connection, &id)?)
         };
         self.inner.readers.run(query).await
     }
@@ -244,6 +240,19 @@ impl Store {
         let query = |connection: &rusqlite::Transaction<'_>| super::run_rows::to_judge(connection);
         self.inner.readers.run(query).await
     }
+}
+
+fn stored_results(connection: &Connection, run: i64) -> StoreResult<Option<Vec<ThresholdResult>>> {
+    let stored: Option<String> = connection
+        .prepare_cached("SELECT threshold_results FROM runs WHERE run = ?1")?
+        .query_row([run], |row| row.get(0))?;
+    stored.map(|stored| from_json(&stored)).transpose()
+}
+
+/// Whether what is kept of a run's thresholds can be read.
+pub(super) fn check(connection: &Connection, run: i64) -> StoreResult<()> {
+    stored_results(connection, run)?;
+    baseline::kept(connection, run).map(drop)
 }
 
 /// A verdict from its column.

@@ -21,8 +21,9 @@ impl Store {
         let Some(name) = &baseline.run else {
             return Ok(());
         };
-        let Some(reference) = self.run_named(name).await? else {
-            return Ok(());
+        let reference = match &baseline.id {
+            Some(id) => self.run(id).await?,
+            None => self.run_named(name).await?,
         };
         let all = record.test.thresholds.iter().zip(results);
         for ((threshold, result), value) in all.zip(&baseline.values) {
@@ -34,8 +35,14 @@ impl Store {
             if !threshold.limit.is_of_baseline() {
                 continue;
             }
+            let Some(reference) = &reference else {
+                result.explanation.get_or_insert_with(|| {
+                    format!("compared with {name} as numbers: that run was deleted meanwhile")
+                });
+                continue;
+            };
             let run = self.measured(record, threshold).await?;
-            let reference = self.measured(&reference, threshold).await?;
+            let reference = self.measured(reference, threshold).await?;
             let (Some(run), Some(reference)) = (run, reference) else {
                 result.explanation.get_or_insert_with(|| {
                     format!(
@@ -48,7 +55,7 @@ impl Store {
             let mut differences = differences.into_iter();
             let found = differences.find(|difference| difference.statistic == statistic);
             if let Some(difference) = found {
-                weigh(record, name, *value, &difference, result);
+                weigh(record, threshold, (name, *value), &difference, result);
             }
         }
         Ok(())
@@ -93,8 +100,8 @@ fn statistic_of(metric: &str) -> Option<Statistic> {
 /// Judges a result by what its difference to a baseline may be.
 fn weigh(
     record: &RunRecord,
-    name: &str,
-    baseline: f64,
+    threshold: &Threshold,
+    (name, baseline): (&str, f64),
     difference: &Difference,
     result: &mut ThresholdResult,
 ) {
@@ -123,7 +130,11 @@ fn weigh(
         Some(FailureReason::ThresholdBreached { threshold, .. }) => *threshold == result.condition,
         _ => false,
     };
-    let is_noise = result.state == ThresholdState::Breached && (low..=high).contains(&allowed);
+    let is_certain = match threshold.comparison.is_upper() {
+        true => low > allowed,
+        false => high < allowed,
+    };
+    let is_noise = result.state == ThresholdState::Breached && !is_certain;
     if is_noise && !has_stopped_it {
         result.state = ThresholdState::Passed;
         result.breached_since_s = None;

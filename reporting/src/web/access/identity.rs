@@ -80,8 +80,13 @@ pub(in crate::web) struct Visitor {
     pub(in crate::web) may_change: bool,
 }
 
-/// What only admins may read: tokens, programs, and the form that starts a run.
-const FOR_ADMINS: [&str; 3] = ["/api/v1/tokens", BUILD, "/runs/{id}/again"];
+/// What only admins may read: tokens, programs, the form that starts a run, and bundles, which have the whole definition of a test.
+const FOR_ADMINS: [&str; 4] = [
+    "/api/v1/tokens",
+    BUILD,
+    "/runs/{id}/again",
+    "/api/v1/runs/{id}/bundle",
+];
 /// The programs that agents fetch. Whether it is one of their runs, its handler checks.
 const BUILD: &str = "/api/v1/builds/{sha256}";
 
@@ -128,6 +133,7 @@ mod tests {
             (Method::GET, "/api/v1/builds", true, false),
             (Method::GET, "/api/v1/tokens", false, false),
             (Method::GET, "/runs/{id}/again", false, false),
+            (Method::GET, "/api/v1/runs/{id}/bundle", false, false),
             (Method::POST, "/api/v1/runs", false, false),
             (Method::POST, "/runs", false, false),
             (Method::DELETE, "/api/v1/runs/{id}", false, false),

@@ -138,6 +138,35 @@ async fn what_this_program_would_not_write_is_refused_with_its_place() {
             "two names",
         ),
         (
+            remade(&bundle, head(now), set("runs", "labels", text("x"))),
+            "what is kept of the run",
+        ),
+        (
+            remade(
+                &bundle,
+                head(now),
+                set("runs", "threshold_results", text("x")),
+            ),
+            "what is kept of the run",
+        ),
+        (
+            remade(&bundle, head(now), set("runs", "baselines", text("{"))),
+            "what is kept of the run",
+        ),
+        // A byte of a file each, and thirty in memory.
+        (
+            remade(&bundle, head(now), |_, _, rows| {
+                rows[0] = vec![Cell(Value::Null); 101];
+            }),
+            "a list of at most 100",
+        ),
+        (
+            remade(&bundle, head(now), |_, _, rows| {
+                *rows = vec![Vec::new(); 10_001];
+            }),
+            "a list of at most 10000",
+        ),
+        (
             remade(
                 &bundle,
                 head(now),
@@ -336,7 +365,7 @@ fn no_numbers_of_a_bundle_make_anything_panic() {
         });
         if let Ok(run) = runtime.block_on(import(&to, &changed)) {
             let read = runtime.block_on(read_all(&to, &run.id));
-            // A thread that panicked is told from a store that is closed by nothing else.
+            // A thread that panicked looks like a store that is closed, and by nothing else.
             prop_assert!(!matches!(read, Err(StoreError::Closed)), "{read:?}");
             runtime.block_on(async {
                 let unpinned = AnnotationChange { pinned: Some(false), ..AnnotationChange::default() };
