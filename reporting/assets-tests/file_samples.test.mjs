@@ -30,6 +30,10 @@ test("a dot stands for the requests of its millisecond, endpoint and time", () =
 test("an error has its own samples", () => {
   const failed = (error, name) => ({ ...sample(1, 1, name), error });
   const samples = [failed("x", "/a"), failed("y", "/a"), failed("x", "/b")];
-  const query = new URLSearchParams({ endpoint: "GET /a", error: "x" });
-  assert.deepEqual(samplesOfError(samples, query), { samples: [samples[0]], of: 1 });
+  const kept = (error, name, samples, place = null) => ({ method: "GET", name, error, place, samples });
+  // There was no room for all that are kept.
+  const errors = [kept("x", "/a", 4), kept("y", "/a", 1), kept("x", "/b", 2), kept("x", "/a", 3, "main.rs:1")];
+  const answer = (endpoint, error) => samplesOfError(samples, new URLSearchParams({ endpoint, error }), errors);
+  assert.deepEqual(answer("GET /a", "x"), { samples: [samples[0]], of: 4 });
+  assert.deepEqual(answer("GET /a", "x (main.rs:1)"), { samples: [], of: 3 });
 });

@@ -65,7 +65,8 @@ export class ErrorSamples {
     title.append(h("small", {}, `${endpointOf(error)}: ${error.error}`));
     if (!isWhole(parseScope(source().query()))) title.append(h("small", {}, " (of the whole run)"));
     const shown = samples?.map((sample, index) => sampleOf(sample, index, of)) ?? [];
-    if (shown.length === 0) shown.push(h("p", {}, problem ?? "No samples of this error are kept."));
+    const missing = problem ?? (shown.length < of || shown.length === 0 ? leftOut(shown.length, of) : null);
+    if (missing) shown.push(h("p", {}, missing));
     this.panel.replaceChildren(h("header", {}, title, close), ...shown);
     return true;
   }
@@ -91,6 +92,14 @@ export class ErrorSamples {
     this.changed();
     button.focus({ preventScroll: true });
   }
+}
+
+/** What is said where not all samples that are kept are here: a file may have no room for them. */
+function leftOut(here, of) {
+  if (of === 0) return "No samples of this error are kept.";
+  const where = source().isLive ? "shown" : "in this file";
+  if (here === 0) return `The samples of this error are not ${where}.`;
+  return of - here === 1 ? `1 more sample is not ${where}.` : `${count(of - here)} more samples are not ${where}.`;
 }
 
 /** A sample as an article: what was asked, what came back, and where to go on. */

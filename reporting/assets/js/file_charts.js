@@ -1,7 +1,7 @@
 // What charts show of a part of the run, in a page that is a file: as `GET /api/v1/runs/{id}/charts/{chart}` and `/distribution` answer it, from the
 // run's parts. A step of a chart is at least as wide as a part. Pure: no DOM here.
 
-import { MEASURE_OF, Sum } from "./file_parts.js";
+import { MEASURE_OF, Sum, valueAt } from "./file_parts.js";
 import { distributionOf } from "./file_stats.js";
 import { chartStep, ofParts } from "./file_steps.js";
 
@@ -28,9 +28,9 @@ export function chartOf(parts, name, of, scope, byPart) {
 /** How some times of a scope are distributed. */
 export function distributionIn(parts, of, scope) {
   const sum = new Sum(parts.numbers);
-  parts.visit(scope, parts.range(scope), (part, place, numbers, addCounts) => {
+  parts.visit(scope, parts.range(scope), (_, numbers, visitCounts) => {
     sum.addNumbers(numbers);
-    addCounts(MEASURE_OF[of], sum);
+    sum.addCounts(MEASURE_OF[of], visitCounts);
   });
   return distributionOf(sum, of);
 }
@@ -66,9 +66,9 @@ function percentilesOf(parts, of, scope) {
     let next = part;
     while (next < end && steps.at(parts.edges[next]) === step) next += 1;
     const sum = new Sum(parts.numbers);
-    parts.visit(scope, [part, next], (_, place, numbers, addCounts) => {
+    parts.visit(scope, [part, next], (_, numbers, visitCounts) => {
       sum.addNumbers(numbers);
-      addCounts(MEASURE_OF[of], sum);
+      sum.addCounts(MEASURE_OF[of], visitCounts);
     });
     const values = sum.percentiles(of, fractions);
     if (values) lines.forEach((line, index) => (line.values[step] = values[index] / 1e3));
@@ -80,15 +80,14 @@ function percentilesOf(parts, of, scope) {
 function statusesOf(parts, scope) {
   const steps = new Steps(parts, scope, parts.endpointsOf(scope).length);
   const counts = new Counts(steps.count);
-  parts.visit(scope, parts.range(scope), (part, place, numbers, addCounts) => {
+  parts.visit(scope, parts.range(scope), (part, numbers, visitCounts) => {
     const step = steps.at(parts.edges[part]);
-    const sum = new Sum(parts.numbers);
-    addCounts("statuses", sum);
     let measured = 0;
-    for (const [status, times] of sum.statuses()) {
+    visitCounts("statuses", (position, times) => {
+      const status = valueAt(position);
       measured += times;
       counts.add(status === 0 ? NO_ANSWER : String(status), step, times);
-    }
+    });
     if (numbers.requests > measured) counts.add(NOT_MEASURED, step, numbers.requests - measured);
   });
   return steps.chart(counts.lines());
@@ -98,8 +97,9 @@ function errorsOf(parts, scope) {
   const steps = new Steps(parts, scope, parts.errors.length);
   const counts = new Counts(steps.count);
   const [first, end] = parts.range(scope);
+  const places = new Set(parts.endpointsOf(scope));
   parts.errors.forEach((error, number) => {
-    if (scope.outcome === "ok" || (scope.endpoint !== undefined && parts.nameOf(error.endpoint) !== scope.endpoint)) return;
+    if (scope.outcome === "ok" || !places.has(error.endpoint)) return;
     const text = error.place ? `${error.error} (${error.place})` : error.error;
     for (const [part, { occurrences }] of parts.errorParts[number]) {
       if (part >= first && part < end) counts.add(text, steps.at(parts.edges[part]), occurrences);
@@ -110,8 +110,8 @@ function errorsOf(parts, scope) {
 
 /** A chart that is in the file by part; one of `requests` only of all of them. */
 function byParts(parts, lines, scope, { isOfRequests, isOfAgents }) {
-  if (!lines || (isOfRequests && (scope.endpoint !== undefined || scope.outcome !== undefined)))
-    throw new Error("This file has it of all requests only.");
+  if (!lines) throw new Error("This file has it of the whole run only.");
+  if (isOfRequests && (scope.endpoint !== undefined || scope.outcome !== undefined)) throw new Error("This file has it of all requests only.");
   const [first, end] = parts.range(scope);
   const cut = lines.map(({ name, values }) => ({ name, values: values.slice(first, end) }));
   const isEmpty = cut.every(({ values }) => values.every((value) => value === 0));

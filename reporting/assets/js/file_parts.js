@@ -17,7 +17,6 @@ const TIMES = {
 const EXTREMES = new Set(Object.values(TIMES).flatMap(([, least, greatest]) => [least, greatest]));
 /** The histogram of each. */
 export const MEASURE_OF = { response: "histogram", intended: "intended_histogram", first_byte: "ttfb_histogram" };
-const STATUSES = "statuses";
 
 /** Reads LEB128. */
 class Reader {
@@ -90,17 +89,19 @@ export class Sum {
     for (const name of Object.keys(numbers)) if (!EXTREMES.has(name)) numbers[name] += added[name];
   }
 
-  /** Counts at a position. */
-  count(measure, position, times) {
+  /** Adds the counts of a measure, which `visitCounts` gives. */
+  addCounts(measure, visitCounts) {
     let counts = this.#counts.get(measure);
     if (!counts) this.#counts.set(measure, (counts = new Float64Array(POSITIONS)));
-    counts[position] += times;
+    visitCounts(measure, (position, times) => (counts[position] += times));
   }
 
   /** Adds another sum. */
   add(other) {
     this.addNumbers(other.numbers);
-    for (const measure of other.#counts.keys()) for (const [position, times] of other.counts(measure)) this.count(measure, position, times);
+    for (const measure of other.#counts.keys()) {
+      this.addCounts(measure, (_, visit) => other.counts(measure).forEach(([position, times]) => visit(position, times)));
+    }
   }
 
   /** [position, count] in ascending order. */
@@ -134,14 +135,11 @@ export class Sum {
       return Math.min(Math.max(middleOf(position), min), max);
     });
   }
-
-  /** [status code, requests]; 0 is that of requests without an answer. */
-  statuses() {
-    return this.counts(STATUSES).map(([position, times]) => [valueAt(position), times]);
-  }
 }
 
 export class Parts {
+  /** Places of endpoints by the name that addresses have. */
+  #places;
   /** Of each endpoint, by part, [outcome, numbers, [from, to] of the bytes of each measure]. */
   #intervals;
   /** Of each endpoint [outcome, second, requests, failures] in order of time. */
@@ -151,6 +149,8 @@ export class Parts {
   constructor(described, bytes) {
     Object.assign(this, described);
     this.bytes = bytes;
+    // Of several that read the same one is meant, as in the API.
+    this.#places = new Map(this.endpoints.map((_, place) => [this.nameOf(place), place]).reverse());
     const reader = new Reader(bytes);
     const partCount = this.edges.length - 1;
     this.#intervals = this.endpoints.map(() => Array.from({ length: partCount }, () => this.#readPart(reader)));
@@ -191,6 +191,8 @@ export class Parts {
 
   /** A window of whole parts that has all seconds of [from, to): {from, to}, where what goes on to the end has no `to`. */
   fitted({ from = 0, to }) {
+    // What has no seconds is refused as it was asked for.
+    if (from >= this.end || to <= from) return { from, to };
     const before = this.edges.slice(0, -1).findLast((edge) => edge <= from) ?? 0;
     const after = to === undefined ? undefined : this.edges.find((edge) => edge >= to && edge > before);
     return { from: before, to: after === this.end ? undefined : after };
@@ -207,8 +209,9 @@ export class Parts {
 
   /** Places of the endpoints in a scope. */
   endpointsOf({ endpoint }) {
-    const places = this.endpoints.map((_, place) => place);
-    return endpoint === undefined ? places : places.filter((place) => this.nameOf(place) === endpoint);
+    if (endpoint === undefined) return this.endpoints.map((_, place) => place);
+    const place = this.#places.get(endpoint);
+    return place === undefined ? [] : [place];
   }
 
   /** An endpoint as addresses have it. */
@@ -216,18 +219,17 @@ export class Parts {
     return this.endpoints[place].join(" ").trimStart();
   }
 
-  /** Gives `visit` each interval of some parts of a scope: its part, its endpoint's place, its numbers, and a function that adds
-   * its counts of a measure to a sum. */
-  visit(scope, [first, end], visit) {
-    for (const place of this.endpointsOf(scope)) {
+  /** Gives `visit` each interval of some parts of a scope, of endpoints at some `places`: its part, its numbers, and a function that takes a
+   * measure and gives what it is called with each position that has counts, and these. */
+  visit(scope, [first, end], visit, places = this.endpointsOf(scope)) {
+    for (const place of places) {
       for (let part = first; part < end; part += 1) {
-        for (const [outcome, numbers, places] of this.#intervals[place][part]) {
+        for (const [outcome, numbers, ranges] of this.#intervals[place][part]) {
           if (scope.outcome !== undefined && scope.outcome !== outcome) continue;
-          const addCounts = (measure, sum) => {
-            const [from, to] = places[this.measures.indexOf(measure)];
-            visitCounts(this.bytes, from, to, (position, times) => sum.count(measure, position, times));
-          };
-          visit(part, place, numbers, addCounts);
+          visit(part, numbers, (measure, visitCount) => {
+            const [from, to] = ranges[this.measures.indexOf(measure)];
+            visitCounts(this.bytes, from, to, visitCount);
+          });
         }
       }
     }

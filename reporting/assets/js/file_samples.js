@@ -20,10 +20,10 @@ export function samplesOfDot(samples, query) {
   );
 }
 
-/** The samples of an error, and how many there are. */
-export function samplesOfError(samples, query) {
-  const found = samples.filter(
-    (sample) => (!query.has("endpoint") || endpointOf(sample) === query.get("endpoint")) && sample.error === query.get("error"),
-  );
-  return { samples: found, of: found.length };
+/** The samples of an error that are in the file, and `of` how many that are kept; `errors`: all of the run. */
+export function samplesOfError(samples, query, errors) {
+  const isIts = (one, text) => (!query.has("endpoint") || endpointOf(one) === query.get("endpoint")) && text === query.get("error");
+  const found = samples.filter((sample) => isIts(sample, sample.error));
+  const kept = errors.filter((error) => isIts(error, error.place ? `${error.error} (${error.place})` : error.error));
+  return { samples: found, of: kept.reduce((sum, error) => sum + error.samples, 0) };
 }

@@ -51,7 +51,7 @@ export class FileSource {
   /** What the address says: {view, delta, over}. */
   initial() {
     const scope = parseScope(this.query());
-    return isWhole(scope) ? this.#whole : viewOf(this.#parts, this.#whole, scope, this.#data.log);
+    return isWhole(scope) ? this.#whole : viewOf(this.#parts, this.#whole, scope, this.#data);
   }
 
   async json(id, path) {
@@ -106,7 +106,7 @@ export class FileSource {
       return logPage(log, query, { startedUs: initial.view.about.run_started_us, dropped: initial.delta.log_lines_dropped });
     }
     if (place === "/samples") return { samples: samplesOfDot(samples, query) };
-    if (place === "/errors/samples") return samplesOfError(errorSamples, query);
+    if (place === "/errors/samples") return samplesOfError(errorSamples, query, initial.view.errors);
     const scope = parseScope(String(query));
     const of = query.get("of");
     if (isWhole(scope)) {
@@ -114,7 +114,7 @@ export class FileSource {
       if (answer) return answer;
     }
     this.#check(scope);
-    if (place === "/view") return viewOf(this.#parts, this.#whole, scope, log);
+    if (place === "/view") return viewOf(this.#parts, this.#whole, scope, this.#data);
     if (place === "/distribution") return distributionIn(this.#parts, of, scope);
     const [, chart] = /^\/charts\/(.+)$/.exec(place) ?? [];
     if (chart) return chartOf(this.#parts, chart, of, scope, this.#parts.by_part);
@@ -132,8 +132,9 @@ export class FileSource {
     const { from = 0, to = parts.end } = scope;
     if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to)) throw new Error("from and to must be whole seconds");
     if (from >= parts.end) throw new Error(`The run has results up to second ${parts.end - 1} only.`);
+    if (from >= to) throw new Error(`from must be less than to: [${from}, ${to}) has no seconds`);
     const isEdge = (second) => second >= parts.end || parts.edges.includes(second);
-    if (!isEdge(from) || !isEdge(to) || from >= to) throw new Error("This window is not one of the file.");
+    if (!isEdge(from) || !isEdge(to)) throw new Error("This window is not one of the file.");
   }
 }
 

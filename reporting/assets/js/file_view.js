@@ -9,6 +9,8 @@ import { ofParts, seriesStep } from "./file_steps.js";
 const CURRENT_S = 10;
 /** Most agents of an error that are named. */
 const MAX_AGENTS = 20;
+/** Most moments that a chart marks. */
+const MAX_MARKS = 20;
 /** Lines of the log that come with a view. */
 const MAX_LINES = 1_000;
 /** The numbers of dots that failed: see DotKind in src/results/views/run_view.rs. */
@@ -18,15 +20,15 @@ const PLANNED = "planned";
 /** What tables show percentiles of. */
 const IN_TABLES = [MEASURE_OF.response, MEASURE_OF.intended];
 
-/** {view, delta, over} of a scope: {from, to, endpoint, outcome}, its window one of whole parts. `whole`: the same of the whole run; `log`: all
- * lines of the file. */
-export function viewOf(parts, whole, scope, log) {
+/** {view, delta, over} of a scope: {from, to, endpoint, outcome}, its window one of whole parts. `whole`: the same of the whole run; `file`: all lines of
+ * its `log`, all `moments` that charts may mark, and by endpoint its `limits` as lines of charts. */
+export function viewOf(parts, whole, scope, { log, moments, limits }) {
   const { from = 0, to } = scope;
   const end = Math.min(to ?? parts.end, parts.end);
   const { about } = whole.view;
   const elapsed = Math.max(0, Math.min(about.time_elapsed_s, to ?? Infinity) - from);
   const rates = currentRates(parts, scope, about);
-  const { endpoints, total } = totalsOf(parts, scope, rates);
+  const { endpoints, requestsOf, total } = totalsOf(parts, scope, rates);
   const all = endpoints.reduce((sum, row) => sum + (row.current_rps ?? 0), 0);
   const current = rates ? all : null;
   const failing = rates ? endpoints.reduce((sum, row) => sum + row.current_failures_per_s, 0) : null;
@@ -37,21 +39,22 @@ export function viewOf(parts, whole, scope, log) {
       ...total,
       rps: elapsed > 0 ? total.requests / elapsed : 0,
       arrivals: hasArrivals && arrivalsOf(parts, from, end),
-      current_rps: current ?? 0,
+      current_rps: current,
       active_users,
     },
     endpoints,
     aggregated: { method: "", name: whole.view.aggregated.name, ...total, current_rps: current, current_failures_per_s: failing },
-    errors: errorsOf(parts, scope, endpoints),
+    errors: errorsOf(parts, scope, requestsOf),
     warnings: whole.view.warnings.filter((warning) => warning.first_second < end && warning.last_second >= from).map(ofWholeRun),
     generator: { ...whole.view.generator, of_whole_run: true },
-    marks: whole.view.marks.filter((mark) => (mark.to ?? mark.second + 1) > from && mark.second < end),
+    marks: marksOf(moments, whole.view.marks, scope),
+    thresholds: { ...whole.view.thresholds, lines: linesAcross(whole.view.thresholds.lines, limits, scope) },
   };
   delete view.remark;
   const delta = {
     reset: true,
     ...seriesOf(parts, scope, about.status !== "Running"),
-    dots: dotsOf(whole.delta.dots, scope, end, total.requests),
+    dots: dotsOf(parts, whole.delta.dots, scope, end, total.requests),
     log: linesOf(log, scope, about.run_started_us).slice(-MAX_LINES),
     log_lines_dropped: whole.delta.log_lines_dropped,
   };
@@ -63,25 +66,42 @@ function ofWholeRun(warning) {
   return warning.kind === "saturated" ? { ...warning, message: `${warning.message} (of the whole run)` } : warning;
 }
 
-/** Rows of endpoints, and the statistics of all of them. */
+/** What charts of a scope mark: its first moments, and stretches of the whole run that reach into it. */
+function marksOf(moments, marksOfWhole, { from = 0, to = Infinity }) {
+  const inWindow = moments.filter(({ second }) => second >= from && second < to).slice(0, MAX_MARKS);
+  const stretches = marksOfWhole.filter((mark) => isStretch(mark) && mark.to > from && mark.second < to);
+  return [...inWindow, ...stretches];
+}
+
+const isStretch = ({ to }) => to !== null && to !== undefined;
+
+/** Limits of the requests of a scope: the run's thresholds are about all requests, or all of an endpoint. */
+function linesAcross(ofAll, limits, { endpoint, outcome }) {
+  if (outcome !== undefined) return [];
+  return endpoint === undefined ? ofAll : (limits[endpoint] ?? []);
+}
+
+/** Rows of endpoints, the requests of each by its place, and the statistics of all of them. */
 function totalsOf(parts, scope, rates) {
   const range = parts.range(scope);
   const total = new Sum(parts.numbers);
   const endpoints = [];
+  const requestsOf = new Map();
   for (const place of parts.endpointsOf(scope)) {
     const sum = new Sum(parts.numbers);
-    parts.visit({ ...scope, endpoint: parts.nameOf(place) }, range, (_, at, numbers, addCounts) => {
-      if (at !== place) return;
+    const addInterval = (_, numbers, visitCounts) => {
       sum.addNumbers(numbers);
-      for (const measure of IN_TABLES) addCounts(measure, sum);
-    });
+      for (const measure of IN_TABLES) sum.addCounts(measure, visitCounts);
+    };
+    parts.visit(scope, range, addInterval, [place]);
     total.add(sum);
     if (sum.numbers.requests === 0) continue;
+    requestsOf.set(place, sum.numbers.requests);
     const [method, name] = parts.endpoints[place];
     const [rps, failing] = rates ? (rates.get(place) ?? [0, 0]) : [null, null];
     endpoints.push({ method, name, ...statsOf(sum, parts.percentiles), current_rps: rps, current_failures_per_s: failing });
   }
-  return { endpoints, total: statsOf(total, parts.percentiles) };
+  return { endpoints, requestsOf, total: statsOf(total, parts.percentiles) };
 }
 
 /** Requests and failures per second of each endpoint in the last full seconds; null where only parts are counted. */
@@ -137,22 +157,21 @@ export function seriesOf(parts, scope, isOver) {
   return { series, step_s: step };
 }
 
-/** Errors of a scope, the most frequent first. */
-function errorsOf(parts, scope, endpoints) {
+/** Errors of a scope, the most frequent first. `requestsOf`: how many requests it has, by the place of their endpoint. */
+function errorsOf(parts, scope, requestsOf) {
   if (scope.outcome === "ok") return [];
   const [first, end] = parts.range(scope);
-  const requests = new Map(endpoints.map((row) => [`${row.method} ${row.name}`.trimStart(), row.requests]));
+  const places = new Set(parts.endpointsOf(scope));
   const rows = [];
   parts.errors.forEach((error, number) => {
-    const endpoint = parts.nameOf(error.endpoint);
-    if (scope.endpoint !== undefined && scope.endpoint !== endpoint) return;
+    if (!places.has(error.endpoint)) return;
     const seen = parts.errorParts[number].filter(([part]) => part >= first && part < end).map(([, known]) => known);
     if (seen.length === 0) return;
     const names = [...new Set(seen.flatMap(({ agents }) => agents))].map((agent) => parts.agents[agent]);
     names.sort((a, b) => (a < b ? -1 : 1));
     const occurrences = seen.reduce((sum, known) => sum + known.occurrences, 0);
     const [method, name] = parts.endpoints[error.endpoint];
-    const of = requests.get(endpoint) ?? 0;
+    const of = requestsOf.get(error.endpoint) ?? 0;
     rows.push({
       method,
       name,
@@ -174,16 +193,17 @@ function errorsOf(parts, scope, endpoints) {
 }
 
 /** Of the whole run's dots those of a scope. */
-function dotsOf(dots, scope, end, requests) {
-  const { from = 0, endpoint, outcome } = scope;
-  const names = dots.endpoints.map(([method, name]) => `${method} ${name}`.trimStart());
+function dotsOf(parts, dots, scope, end, requests) {
+  const { from = 0, outcome } = scope;
+  const wanted = scope.endpoint === undefined ? null : parts.endpoints[parts.endpointsOf(scope)[0]];
+  const isWanted = dots.endpoints.map(([method, name]) => !wanted || (method === wanted[0] && name === wanted[1]));
   const kept = { at_ms: [], response_us: [], endpoint: [], kind: [] };
   let [at, before] = [0, 0];
   dots.at_ms.forEach((after, index) => {
     at += after;
     const second = Math.floor(at / 1_000);
     const failed = FAILED_DOTS.includes(dots.kind[index]);
-    const isIn = second >= from && second < end && (endpoint === undefined || names[dots.endpoint[index]] === endpoint);
+    const isIn = second >= from && second < end && isWanted[dots.endpoint[index]];
     if (!isIn || (outcome !== undefined && failed !== (outcome === "failed"))) return;
     kept.at_ms.push(at - before);
     before = at;

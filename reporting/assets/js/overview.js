@@ -90,7 +90,8 @@ export class Overview {
   #showCards(cards) {
     show("total-requests", cards.requests, count(cards.requests));
     show("requests-per-second", cards.rps, rate(cards.rps));
-    show("current-requests-per-second", cards.current_rps, rate(cards.current_rps));
+    // Of a part of the run a file may not know it.
+    show("current-requests-per-second", cards.current_rps, cards.current_rps === null ? "–" : rate(cards.current_rps));
     show("error-rate", cards.error_rate, percent(cards.error_rate));
     show("total-failures", cards.failures, count(cards.failures));
     show("avg-response-time", cards.avg_ms, ms(cards.avg_ms));

@@ -21,9 +21,10 @@ const source = new FileSource(JSON.parse(block("file-data")), parts);
 /** What of an answer is compared: the rest of a view is of the whole run, or of this moment. */
 function compared(path, body) {
   if (!path.startsWith("/view")) return body;
-  const { cards, endpoints, aggregated, errors, phases } = body.view;
+  const { cards, endpoints, aggregated, errors, phases, marks, thresholds } = body.view;
   const { series, step_s, log, dots } = body.delta;
-  return { cards, endpoints, aggregated, errors, phases, series, step_s, log, dots: { of: dots.of, number: dots.kind.length } };
+  const { lines } = thresholds;
+  return { cards, endpoints, aggregated, errors, phases, marks, lines, series, step_s, log, dots: { of: dots.of, number: dots.kind.length } };
 }
 
 let differences = 0;
@@ -47,6 +48,20 @@ for (const { path, body } of list) {
     differences += 1;
     console.log(`${path}: ${answer.body.error}`);
   } else compare(path, compared(path, answer.body), compared(path, body));
+}
+
+// What has no seconds is not made to a window that has some.
+for (const [query, reason] of [
+  [`from=${parts.end}`, "The run has results up to second"],
+  ["from=9&to=9", "from must be less than to"],
+]) {
+  const { from, to } = Object.fromEntries([...new URLSearchParams(query)].map(([name, value]) => [name, Number(value)]));
+  const asked = new URLSearchParams(source.fitted({ from, ...(to === undefined ? {} : { to }) }));
+  const { ok, body } = await source.json("run", `/view?${asked}`);
+  if (ok || !body.error.startsWith(reason)) {
+    differences += 1;
+    console.log(`${query}: ${ok ? "the file shows it" : body.error}`);
+  }
 }
 console.log(`${list.length} answers, ${differences} differences; parts of ${parts.step_s} s`);
 process.exitCode = differences === 0 ? 0 : 1;

@@ -149,7 +149,22 @@ async fn eventful_run(site: &Site) {
     let mut record = support::run("eventful", "checkout", &["a", "b"]);
     (record.test.duration_s, record.test.ramp_up_s) = (u64::from(RUN_S), 13);
     record.profile = record.test.profile();
+    record.test.thresholds = [
+        "p95 < 500ms",
+        "p99 < 2s for GET /z",
+        "rps > 1000 for GET /z",
+    ]
+    .map(|threshold| threshold.parse().unwrap())
+    .to_vec();
     let mut record = store.create_run(record).await.unwrap();
+    // More of them before some windows than a chart marks.
+    for second in (0..RUN_S).step_by(3) {
+        let text = format!("at {second}");
+        store
+            .add_run_mark(&"eventful".into(), second, text)
+            .await
+            .unwrap();
+    }
     let mut draws = Draws(7);
     let endpoints = ["/", "/a b", "/search?q=", "/z"].map(|name| support::endpoint("GET", name));
     let errors = [

@@ -25,7 +25,7 @@ pub(super) fn chart_marks(
     scope: &Scope,
     generator: &SummaryGenerator,
 ) -> Vec<ChartMark> {
-    let mut marks = moments(run, said, judged, scope);
+    let mut marks = moments(run, said, judged, scope, MAX_MARKS);
     let stretches = joined(&generator.saturated, MAX_STRETCHES).into_iter();
     marks.extend(stretches.map(|stretch| ChartMark {
         second: stretch.from,
@@ -53,11 +53,13 @@ fn joined(stretches: &[SummaryStretch], most: usize) -> Vec<SummaryStretch> {
     }
 }
 
-fn moments(
+/// At most so many of a part's moments, the first ones.
+pub(crate) fn moments(
     run: &RunRecord,
     said: &[RunMark],
     judged: &[ThresholdResult],
     scope: &Scope,
+    most: usize,
 ) -> Vec<ChartMark> {
     let mut marks = users_changed(&run.test.profile(), &run.profile);
     marks.extend(lost(run, scope));
@@ -72,7 +74,7 @@ fn moments(
         .map_or(0..u32::MAX, |window| window.from()..window.to());
     marks.retain(|mark| seconds.contains(&mark.second));
     marks.sort_by_key(|mark| mark.second);
-    marks.truncate(MAX_MARKS);
+    marks.truncate(most);
     marks
 }
 
@@ -238,7 +240,7 @@ mod tests {
         assert_eq!(labels(&of_east), [deployed, odd, east, saturated]);
 
         let many: Vec<RunMark> = (0..100).map(|second| said(second, "x")).collect();
-        let shown = moments(&run, &many, &[], &Scope::default());
+        let shown = moments(&run, &many, &[], &Scope::default(), MAX_MARKS);
         assert_eq!(shown.len(), MAX_MARKS);
     }
 

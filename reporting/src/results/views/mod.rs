@@ -1,7 +1,7 @@
 //! What the pages show, as plain data, and how it is put together.
 
 pub(crate) mod about_view;
-mod chart_marks;
+pub(crate) mod chart_marks;
 pub(crate) mod compare_choices;
 pub(crate) mod compare_view;
 pub mod front_view;

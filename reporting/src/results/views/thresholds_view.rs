@@ -60,7 +60,8 @@ pub struct ChartLimit {
 const NOTHING: &str = "–";
 
 impl ThresholdsView {
-    pub(super) fn of(run: &RunRecord, scope: &Scope, results: &[ThresholdResult]) -> Self {
+    /// Of a run with these results, for the page of a part of it.
+    pub(crate) fn of(run: &RunRecord, scope: &Scope, results: &[ThresholdResult]) -> Self {
         let verdict = verdict_of(run, results);
         let failed = results.iter().filter(|result| result.state.is_failed());
         let failed = failed.count();

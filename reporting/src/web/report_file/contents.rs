@@ -1,8 +1,9 @@
 //! What a file has of its run: what the API answers about the whole run, as far as there is room.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use greylag_infra::{RunId, RunRecord};
+use greylag_infra::protocol::Endpoint;
+use greylag_infra::{RunId, RunRecord, ThresholdResult, ThresholdSubject};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,7 +11,11 @@ use crate::api_types::LogRow;
 use crate::coordinator::Coordinator;
 use crate::measure::distribution::Distribution;
 use crate::measure::interval::{Measure, Measures};
+use crate::plain_text::plain_text;
+use crate::results::views::chart_marks::moments;
+use crate::results::views::run_view::ChartMark;
 use crate::results::views::scope_view::PhaseWindow;
+use crate::results::views::thresholds_view::{ChartLimit, ThresholdsView};
 use crate::results::views::view_builder::whole_run_view;
 use crate::store::{Chart, ChartSteps, LogFilter, LogOrder, LogRange, Scope, Store, Window};
 use crate::web::api::{CHARTS, ErrorSampleAnswer, SampleAnswer, TIMES};
@@ -28,6 +33,9 @@ const MAX_ERROR_SAMPLES: usize = 1_000;
 /// Most bytes of them as JSON; compressed they take about a quarter.
 const MAX_ERROR_SAMPLE_BYTES: usize = 600_000;
 
+/// Most moments that charts may mark, the first ones: of a window they mark fewer.
+const MAX_MOMENTS: usize = 1_000;
+
 /// A document for `assets/js/file_source.js`.
 #[derive(Debug, Serialize)]
 pub(super) struct Contents<'a> {
@@ -42,6 +50,10 @@ pub(super) struct Contents<'a> {
     error_samples: Vec<ErrorSampleAnswer>,
     /// Lines of the log, in order.
     log: Vec<LogRow>,
+    /// Moments that charts may mark, in order.
+    moments: Vec<ChartMark>,
+    /// Limits as lines across the charts of an endpoint, by its name in addresses.
+    limits: BTreeMap<String, Vec<ChartLimit>>,
     left_out: LeftOut,
 }
 
@@ -66,6 +78,8 @@ pub(super) struct LeftOut {
     pub(super) log_lines: u64,
     /// Samples of errors.
     pub(super) error_samples: u64,
+    /// Errors that have none in the file.
+    pub(super) errors_without_samples: u64,
 }
 
 impl<'a> Contents<'a> {
@@ -88,8 +102,10 @@ impl<'a> Contents<'a> {
             .into_iter()
             .map(|row| ErrorSampleAnswer::of(row, run.started_at))
             .collect();
-        let (error_samples, error_samples_left_out) = first_of_each(error_samples)?;
-        let (log, log_lines_left_out) = log(store, &run.id).await?;
+        let (error_samples, samples_left_out) = first_of_each(error_samples)?;
+        let (log, log_lines) = log(store, &run.id).await?;
+        let judged = store.threshold_results(run).await?;
+        let said = store.annotations(&run.id).await?.marks;
         Ok(Self {
             initial: part,
             tables: Tables::read(coordinator, run, &part.view.phases).await?,
@@ -100,9 +116,11 @@ impl<'a> Contents<'a> {
                 .collect(),
             error_samples,
             log,
+            moments: moments(run, &said, &judged, &whole, MAX_MOMENTS),
+            limits: limits(run, &judged),
             left_out: LeftOut {
-                log_lines: log_lines_left_out,
-                error_samples: error_samples_left_out,
+                log_lines,
+                ..samples_left_out
             },
         })
     }
@@ -145,6 +163,27 @@ impl Tables {
         }
         Ok(tables)
     }
+}
+
+/// The limits of thresholds that are about one endpoint.
+fn limits(run: &RunRecord, judged: &[ThresholdResult]) -> BTreeMap<String, Vec<ChartLimit>> {
+    let mut limits = BTreeMap::new();
+    for threshold in &run.test.thresholds {
+        let ThresholdSubject::Endpoint { method, name } = &threshold.of else {
+            continue;
+        };
+        let scope = Scope {
+            endpoint: Some(Endpoint {
+                method: method.clone(),
+                name: name.clone(),
+            }),
+            ..Scope::default()
+        };
+        let shown = plain_text(&format!("{method} {name}"));
+        let lines = ThresholdsView::of(run, &scope, judged).lines;
+        limits.insert(shown.trim_start().to_owned(), lines);
+    }
+    limits
 }
 
 /// The charts of the whole run.
@@ -230,10 +269,10 @@ fn that_fit<'a>(lines: impl Iterator<Item = &'a LogRow>) -> usize {
     fit.count()
 }
 
-/// As many samples as there is room for: the first of each error before any second one. And how many there is no room for.
+/// As many samples as there is room for: the first of each error before any second one. And what there is no room for.
 fn first_of_each(
     samples: Vec<ErrorSampleAnswer>,
-) -> Result<(Vec<ErrorSampleAnswer>, u64), WebError> {
+) -> Result<(Vec<ErrorSampleAnswer>, LeftOut), WebError> {
     let mut of_error: HashMap<String, u32> = HashMap::new();
     let mut ranked = Vec::with_capacity(samples.len());
     for (at, sample) in samples.iter().enumerate() {
@@ -251,7 +290,12 @@ fn first_of_each(
     });
     let mut kept: Vec<usize> = fit.map(|(_, at, _)| *at).collect();
     kept.sort_unstable();
-    let left_out = (samples.len() - kept.len()) as u64;
+    let with_samples: HashSet<String> = kept.iter().map(|at| samples[*at].error_key()).collect();
+    let left_out = LeftOut {
+        error_samples: (samples.len() - kept.len()) as u64,
+        errors_without_samples: (of_error.len() - with_samples.len()) as u64,
+        ..LeftOut::default()
+    };
     let mut kept = kept.into_iter().peekable();
     let samples = samples.into_iter().enumerate();
     let samples = samples.filter(|(at, _)| kept.next_if_eq(at).is_some());
