@@ -82,6 +82,7 @@ pub use self::annotation_rows::{
 pub(crate) use self::announcement_rows::DueAnnouncement;
 pub use self::bundle::BundleError;
 pub(crate) use self::bundle::BundleUpload;
+pub(crate) use self::charts::MAX_LINES as MAX_CHART_LINES;
 pub use self::charts::{Chart, ChartData, ChartLine, ChartSteps, MAX_CHART_STEPS};
 pub(crate) use self::check_pool::ReadySnapshot;
 pub use self::current_rps::{CURRENT_RPS_WINDOW_S, CurrentRate, CurrentRps};

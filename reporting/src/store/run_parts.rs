@@ -17,7 +17,7 @@ use super::error_rows;
 use super::integers::from_sql;
 use super::live::endpoints;
 use super::run_rows::agents;
-use super::scope::{RowScope, Scope};
+use super::scope::{RowScope, Scope, Window};
 use super::scope_rows::{self, Part, Requests, Wanted};
 use crate::measure::arrivals::Arrivals;
 use crate::measure::interval::{IntervalSum, Measures, Outcomes, PackedInterval};
@@ -37,8 +37,12 @@ pub(crate) struct PartsAsked {
     pub(crate) counts_seconds: bool,
     /// Seconds at which a part begins whatever the step.
     pub(crate) cuts: Vec<u32>,
+    /// End of the last part, exclusive, where the run has no results up to there yet.
+    pub(crate) end: u32,
     /// Most bytes of histograms.
     pub(crate) most_bytes: usize,
+    /// Most errors of all parts, each with the agents on which it occurred: how many there are of both.
+    pub(crate) most_errors: usize,
 }
 
 /// A run in parts.
@@ -120,7 +124,10 @@ impl Store {
 }
 
 fn read(connection: &Connection, id: &RunId, asked: &PartsAsked) -> StoreResult<Option<RunParts>> {
-    let scope = RowScope::find(connection, id, &Scope::default())?;
+    let Ok(seconds) = Window::new(0, asked.end) else {
+        return Ok(None);
+    };
+    let scope = RowScope::find(connection, id, &Scope::of_window(seconds))?;
     let mut parts = RunParts {
         edges: edges(asked, scope.to),
         endpoints: named(connection, &scope)?,
@@ -134,7 +141,9 @@ fn read(connection: &Connection, id: &RunId, asked: &PartsAsked) -> StoreResult<
         return Ok(None);
     }
     read_counts(connection, &scope, asked, &mut parts)?;
-    read_errors(connection, &scope, &mut parts)?;
+    if read_errors(connection, &scope, asked.most_errors, &mut parts)?.is_none() {
+        return Ok(None);
+    }
     parts.sort();
     Ok(Some(parts))
 }
@@ -148,7 +157,9 @@ fn estimate(connection: &Connection, id: &RunId, step_s: u32) -> StoreResult<usi
         step_s,
         counts_seconds: false,
         cuts: Vec::new(),
+        end: scope.to,
         most_bytes: usize::MAX,
+        most_errors: 0,
     };
     let end = first.saturating_add(looked_at * step_s).min(scope.to);
     let mut some = RunParts {
@@ -292,8 +303,14 @@ fn read_counts(
     Ok(())
 }
 
-/// Errors, of each second by itself: that is how exactly it is known when they were seen.
-fn read_errors(connection: &Connection, scope: &RowScope, parts: &mut RunParts) -> StoreResult<()> {
+/// Errors, of each second by itself: that is how exactly it is known when they were seen. Gives how many there are of all parts and their agents; none
+/// if these are more than are wanted.
+fn read_errors(
+    connection: &Connection,
+    scope: &RowScope,
+    most: usize,
+    parts: &mut RunParts,
+) -> StoreResult<Option<usize>> {
     let mut statement = connection.prepare_cached(
         "SELECT endpoint, text, samples FROM error_texts WHERE run = ?1 ORDER BY error",
     )?;
@@ -309,8 +326,9 @@ fn read_errors(connection: &Connection, scope: &RowScope, parts: &mut RunParts) 
             parts: BTreeMap::new(),
         });
     }
+    let mut entries = 0;
     if parts.errors.is_empty() {
-        return Ok(());
+        return Ok(Some(entries));
     }
     let mut agents: BTreeMap<(usize, usize), AgentSet> = BTreeMap::new();
     for block in decompose(scope.from, scope.to, &NOTHING_ROLLED) {
@@ -322,9 +340,15 @@ fn read_errors(connection: &Connection, scope: &RowScope, parts: &mut RunParts) 
             else {
                 return Ok(());
             };
-            let known = error.parts.entry(part).or_insert_with(|| ErrorPart {
-                first: sum.bucket,
-                ..ErrorPart::default()
+            if entries > most {
+                return Ok(());
+            }
+            let known = error.parts.entry(part).or_insert_with(|| {
+                entries += 1;
+                ErrorPart {
+                    first: sum.bucket,
+                    ..ErrorPart::default()
+                }
             });
             known.occurrences = known.occurrences.saturating_add(sum.occurrences);
             known.first = known.first.min(sum.bucket);
@@ -334,12 +358,16 @@ fn read_errors(connection: &Connection, scope: &RowScope, parts: &mut RunParts) 
             Ok(())
         })?;
     }
+    entries += agents.values().map(|set| set.iter().count()).sum::<usize>();
+    if entries > most {
+        return Ok(None);
+    }
     for ((number, part), set) in agents {
         if let Some(known) = parts.errors[number].parts.get_mut(&part) {
             known.agents = set.iter().collect();
         }
     }
-    Ok(())
+    Ok(Some(entries))
 }
 
 impl RunParts {
@@ -388,4 +416,80 @@ fn part_of(edges: &[u32], second: u32) -> usize {
 
 fn of_number(endpoints: &mut [EndpointParts], number: i64) -> Option<&mut EndpointParts> {
     endpoints.get_mut(usize::try_from(number).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use greylag_infra::protocol::Snapshot;
+    use greylag_infra::{
+        BuildInfo, Completeness, LoadProfile, LoadTest, RunAgent, RunPhase, RunRecord, WallTime,
+    };
+
+    use super::*;
+    use crate::measure::interval::Interval;
+
+    #[tokio::test]
+    async fn more_errors_than_are_wanted_are_not_given() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let agent = RunAgent {
+            id: "a".into(),
+            name: "a".to_owned(),
+            build: BuildInfo::default(),
+            workers: vec![0],
+            last_seq: 0,
+            saved_until: 0,
+            end: None,
+        };
+        let run = RunRecord {
+            id: "r".into(),
+            number: 1,
+            test: LoadTest::default(),
+            phase: RunPhase::Running,
+            created_at: WallTime::default(),
+            started_at: Some(WallTime::default()),
+            ended_at: None,
+            agents: vec![agent],
+            profile: LoadProfile::default(),
+            completeness: Completeness::default(),
+        };
+        store.create_run(run).await.unwrap();
+        let intervals = (0..4).map(|second| {
+            let mut interval = Interval::default();
+            interval.record(Duration::from_millis(1), None, 0, Some("broken"));
+            interval.to_wire(second, 0)
+        });
+        let snapshot = Snapshot {
+            run_id: "r".into(),
+            seq: 1,
+            endpoints: vec![Endpoint {
+                method: "GET".to_owned(),
+                name: "/".to_owned(),
+            }],
+            intervals: intervals.collect(),
+            ..Snapshot::default()
+        };
+        store
+            .save_snapshot(&"r".into(), &"a".into(), snapshot)
+            .await
+            .unwrap();
+        let parts = async |step_s, most_errors| {
+            let asked = PartsAsked {
+                step_s,
+                counts_seconds: true,
+                cuts: Vec::new(),
+                end: 4,
+                most_bytes: usize::MAX,
+                most_errors,
+            };
+            store.run_parts(&"r".into(), asked).await.unwrap()
+        };
+        // In each part an error and the agent on which it occurred.
+        assert_eq!(parts(1, 8).await.unwrap().errors[0].parts.len(), 4);
+        assert!(parts(1, 7).await.is_none());
+        assert_eq!(parts(4, 2).await.unwrap().errors[0].parts.len(), 1);
+        assert!(parts(4, 1).await.is_none());
+    }
 }

@@ -124,6 +124,8 @@ pub(super) enum WebError {
         "{maximum} browsers have live pages open, the maximum. This page will connect when one closes."
     )]
     TooManyFollowers { maximum: usize },
+    #[error("{maximum} pages are being saved as files, the maximum; try again in a minute")]
+    TooManyFiles { maximum: usize },
     #[error("the coordinator is shutting down")]
     ShuttingDown,
     #[error("{doing} failed: the results disk is full; free some space")]
@@ -296,6 +298,7 @@ impl WebError {
             }
 
             Self::TooManyFollowers { .. }
+            | Self::TooManyFiles { .. }
             | Self::ShuttingDown
             | Self::Start(StartError::Refused(StartRefused::ShuttingDown))
             | Self::StopRun(StopRunError::ShuttingDown)

@@ -253,9 +253,9 @@ fn is_bundle(request: &Request) -> bool {
     request.uri().path() == api::IMPORT_PATH
 }
 
-/// Live events begin their answer immediately and are not limited in length.
+/// Live events begin their answer immediately and are not limited in length. How many files are made, or wait for that, has a limit of its own.
 async fn limit_time(request: Request, next: Next) -> Response {
-    if is_bundle(&request) {
+    if is_bundle(&request) || api::is_report(request.uri().path()) {
         return next.run(request).await;
     }
     match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {

@@ -15,6 +15,7 @@ use super::error::WebError;
 use super::live::{FollowedRuns, FrontChanges};
 use super::pages::FrontQuery;
 use super::recent_answers::RecentAnswers;
+use super::report_file::FilePlaces;
 use super::shared_answers::SharedAnswers;
 use crate::coordinator::Coordinator;
 use crate::results::views::view_builder::RunRows;
@@ -42,6 +43,8 @@ pub(super) struct WebState {
     pub(super) views: Arc<RecentAnswers<(RunId, Scope), Bytes>>,
     /// Charts, which all who look at a run ask for every other second.
     pub(super) charts: Arc<SharedAnswers>,
+    /// Pages of runs that are being made as files.
+    pub(super) file_places: FilePlaces,
     /// Where browsers find this server.
     pub(super) public: Arc<PublicAddress>,
     /// Whether programs may be uploaded, and run by agents.
@@ -74,6 +77,7 @@ impl WebState {
             tables: Arc::default(),
             views: Arc::default(),
             charts: Arc::default(),
+            file_places: FilePlaces::default(),
             public: Arc::new(public),
             accept_uploads,
             start_form: Arc::new(start_form),

@@ -96,7 +96,12 @@ pub(crate) async fn export(options: ExportOptions) -> Result<ExitCode, Failure> 
             "a bundle is not text: give a file, such as --output run.bundle",
         ));
     }
-    let download = access.client()?.download(&run, path, &[]).await;
+    // A coordinator makes it before it begins to answer.
+    let api = match format {
+        ExportFormat::Html => access.patient_client()?,
+        _ => access.client()?,
+    };
+    let download = api.download(&run, path, &[]).await;
     let download = download.map_err(Failure::bad_input)?;
     if is_stdout {
         download.print().await?;

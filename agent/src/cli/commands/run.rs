@@ -206,7 +206,7 @@ async fn run_on_agents(
         api.page_of(&run)
     ));
     warn_about(&run);
-    let outcome = follow(&api, &run, &mut following, signals).await?;
+    let outcome = follow(&api, &patient, &run, &mut following, signals).await?;
     Ok(outcome.exit_code())
 }
 

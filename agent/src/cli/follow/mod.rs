@@ -95,9 +95,11 @@ pub(crate) fn warn_about(run: &RunStarted) {
     }
 }
 
-/// Shows a run until it has ended, then its results. A signal stops the run, a second one leaves it.
+/// Shows a run until it has ended, then its results. A signal stops the run, a second one leaves it. `patient`: the same client, but one that waits
+/// until reports are made.
 pub(crate) async fn follow(
     api: &ApiClient,
+    patient: &ApiClient,
     run: &RunStarted,
     following: &mut Following,
     signals: &mut Signals,
@@ -200,7 +202,10 @@ pub(crate) async fn follow(
         }
         let shown = show_results(api, run, &last, &summary, following.summary.as_ref()).await;
         let page = following.page_stays.then(|| api.page_of(run));
-        let reports = following.reports.write(api, &run.id, page.as_deref()).await;
+        let reports = following
+            .reports
+            .write(patient, &run.id, page.as_deref())
+            .await;
         // Last, because the history of a long run takes long.
         let written = match &following.csv {
             Some(csv) => csv.finish(api, &run.id).await,

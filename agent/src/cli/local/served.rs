@@ -190,7 +190,7 @@ impl Local {
             print_line(format_args!("Run #{} of {}", run.number, name));
         }
         warn_about(&run);
-        follow(&api, &run, following, signals).await
+        follow(&api, &patient, &run, following, signals).await
     }
 
     /// Waits until agent or server have ended by themselves, which they should not.

@@ -24,7 +24,7 @@ use crate::measure::interval::Measure;
 /// Most steps of a chart: more than a screen has room for.
 pub const MAX_CHART_STEPS: u32 = 1_200;
 /// Most lines of a chart; further ones are summed up in one.
-const MAX_LINES: usize = 12;
+pub(crate) const MAX_LINES: usize = 12;
 /// Name of that one.
 const OTHERS: &str = "others";
 

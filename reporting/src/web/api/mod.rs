@@ -40,7 +40,7 @@ pub(super) use log_lines::log_lines;
 pub(super) use metrics::metrics;
 pub(super) use notes::{add_mark, change_notes, delete_mark, notes};
 pub(super) use openapi::openapi_document;
-pub(super) use report::report;
+pub(super) use report::{is_report, report};
 pub(super) use runs::{
     change_users, completeness, delete_run, list_runs, log, progress, run, start_run, stop_run,
     tables,

@@ -11,7 +11,12 @@ use crate::results::urls::report_name;
 use crate::web::error::WebError;
 use crate::web::pages::html_response;
 use crate::web::report_file::report_file;
-use crate::web::state::{WebState, find_run};
+use crate::web::state::WebState;
+
+/// Whether a request asks for a run's page as a file. Its answer begins when the file is made, which may have to wait for others.
+pub(in crate::web) fn is_report(path: &str) -> bool {
+    path.starts_with("/api/v1/runs/") && path.ends_with("/report.html")
+}
 
 /// The page of a whole run as one HTML file that needs no server: of a run in progress, as it is now. It is at most 5 MB for an
 /// hour with 50 endpoints; what was left out for that is said in the file.
@@ -23,14 +28,14 @@ use crate::web::state::{WebState, find_run};
     responses(
         (status = 200, description = "The file", body = String, content_type = "text/html"),
         (status = 404, description = "The run was not found", body = ErrorBody),
+        (status = 503, description = "Too many pages are being saved as files, or the coordinator is shutting down", body = ErrorBody),
     ),
 )]
 pub(in crate::web) async fn report(
     State(state): State<WebState>,
     Path(id): Path<RunId>,
 ) -> Result<Response, WebError> {
-    let run = find_run(&state.coordinator, &id).await?;
-    let file = report_file(&state.coordinator, &run).await?;
+    let (file, run) = report_file(&state.coordinator, &state.file_places, id).await?;
     let name = report_name(&run.test.name, run.number);
     let mut response = html_response(StatusCode::OK, file);
     // It is not to be shown from here: this server's pages may run no scripts that stand in them.

@@ -19,13 +19,14 @@ mod contents;
 mod joined_script;
 mod packed;
 mod parts;
+mod places;
 mod shell;
 
-use greylag_infra::RunRecord;
-use tokio::sync::Semaphore;
+use greylag_infra::{RunId, RunRecord};
 
 use self::contents::Contents;
 use self::parts::packed_parts;
+pub(in crate::web) use self::places::FilePlaces;
 use self::shell::SHELL;
 use crate::coordinator::Coordinator;
 use crate::results::calendar::utc;
@@ -34,6 +35,7 @@ use crate::store::Scope;
 use crate::web::error::WebError;
 use crate::web::live::run_feed::RunPart;
 use crate::web::pages::RunPage;
+use crate::web::state::find_run;
 
 /// Most bytes of a file. Parts of a run take what the rest leaves.
 const MAX_FILE_BYTES: usize = 5_000_000;
@@ -42,9 +44,6 @@ const RESERVED_BYTES: usize = 50_000;
 /// What a file says that has only the whole run.
 const NO_PARTS: &str =
     "It shows the whole run only: it has no results, or too many endpoints for a file.";
-
-/// Files that are made at the same time: each takes some seconds and some ten megabytes.
-static MAKING: Semaphore = Semaphore::const_new(2);
 
 /// What takes the place of assets and of the server in a page that is a file.
 #[derive(Debug)]
@@ -78,19 +77,27 @@ pub(in crate::web) struct DataBlock {
     pub(in crate::web) base64: String,
 }
 
-/// The page of a run as a file: of one in progress, as it is now.
+/// The page of a run as a file: of one in progress, as it is when there is a place for making it. And the run as it was then.
 ///
 /// # Errors
-/// The run is gone, or the store failed.
+/// The run is gone, too many files are asked for, or the store failed.
 pub(in crate::web) async fn report_file(
     coordinator: &Coordinator,
-    run: &RunRecord,
-) -> Result<String, WebError> {
-    let _permit = MAKING
-        .acquire()
-        .await
-        .map_err(|error| WebError::internal("waiting to make a file", &error))?;
-    let mut part = RunPart::read(coordinator, &run.id, &Scope::default()).await?;
+    places: &FilePlaces,
+    id: RunId,
+) -> Result<(String, RunRecord), WebError> {
+    let coordinator = coordinator.clone();
+    let work = async move {
+        let run = find_run(&coordinator, &id).await?;
+        Ok((make(&coordinator, &run).await?, run))
+    };
+    places.make(work).await
+}
+
+async fn make(coordinator: &Coordinator, run: &RunRecord) -> Result<String, WebError> {
+    // Before anything else: parts of a run in progress have no seconds of which the rest knows nothing.
+    let last_second = coordinator.store().last_second(&run.id).await?;
+    let mut part = RunPart::of(coordinator, run, &Scope::default()).await?;
     // What is wrong right now is not when the file is looked at.
     part.view.notices.clear();
     let contents = Contents::read(coordinator, run, &part).await?;
@@ -119,7 +126,10 @@ pub(in crate::web) async fn report_file(
     );
     let text = page.text()?;
     let room = MAX_FILE_BYTES.saturating_sub(text.len() + RESERVED_BYTES);
-    let parts = packed_parts(coordinator, run, room).await?;
+    let parts = match last_second {
+        Some(last) => packed_parts(coordinator, run, last, room).await?,
+        None => None,
+    };
     let Some(file) = page.file_mut() else {
         return Ok(text);
     };
@@ -160,8 +170,13 @@ fn notes(coordinator: &Coordinator, run: &RunRecord, contents: &Contents) -> Vec
         ));
     }
     if left_out.error_samples > 0 {
+        let of_errors = match left_out.errors_without_samples {
+            0 => "each error has its first ones".to_owned(),
+            1 => "1 error has none here".to_owned(),
+            errors => format!("{} errors have none here", count(errors)),
+        };
         notes.push(format!(
-            "{} samples of errors are not in this file; each error has its first ones.",
+            "{} samples of errors are not in this file; {of_errors}.",
             count(left_out.error_samples)
         ));
     }

@@ -24,7 +24,9 @@ use crate::measure::stats::{PercentileKey, percentile_keys};
 use crate::plain_text::plain_text;
 use crate::results::error_place::split_place;
 use crate::results::views::scope_view::phase_windows;
-use crate::store::{Chart, ChartLine, ChartSteps, PartsAsked, RunParts, Scope, Store, Window};
+use crate::store::{
+    Chart, ChartLine, ChartSteps, MAX_CHART_LINES, PartsAsked, RunParts, Scope, Store, Window,
+};
 use crate::web::api::CHARTS;
 use crate::web::error::WebError;
 
@@ -41,6 +43,8 @@ const LEAST_INTERVAL_BYTES: u64 = 12;
 const MOST_COMPRESSED: usize = 2;
 /// How many times as many bytes are read of histograms that may be compressed well.
 const READ: usize = 4;
+/// Most errors of parts and agents of these, which have some bytes each.
+const MAX_ERRORS: usize = 400_000;
 
 /// Most parts that are asked for as the steps of one chart; a chart has at most 1,200.
 const MOST_STEPS: usize = 1_000;
@@ -85,11 +89,16 @@ impl Described {
         let rates = if self.counts_seconds {
             ""
         } else {
-            " Requests are counted by these steps, so that windows have no current rates."
+            " Requests are counted by these steps, so that parts of the run have no current rates."
+        };
+        let agents = if self.agents.len() > MAX_CHART_LINES {
+            " Charts of its many agents are of the whole run."
+        } else {
+            ""
         };
         format!(
             "Parts of the run are computed in the browser, with the same numbers as the coordinator's: windows {steps}, endpoints, outcomes. \
-             Single agents, and numbers without saturated seconds, are not in this file.{rates}"
+             Single agents, and numbers without saturated seconds, are not in this file.{rates}{agents}"
         )
     }
 }
@@ -114,19 +123,17 @@ pub(super) struct PackedParts {
     pub(super) parts: String,
 }
 
-/// The finest parts of a run that take at most so many bytes as base64; none if there are no results, or not even one part of all takes so few.
+/// The finest parts of a run up to its `last` second that take at most so many bytes as base64; none if not even one part of all takes so few.
 ///
 /// # Errors
 /// The store failed.
 pub(super) async fn packed_parts(
     coordinator: &Coordinator,
     run: &RunRecord,
+    last: u32,
     most_bytes: usize,
 ) -> Result<Option<PackedParts>, WebError> {
     let store = coordinator.store();
-    let Some(last) = store.last_second(&run.id).await? else {
-        return Ok(None);
-    };
     let seconds = u64::from(last) + 1;
     let endpoints = store.endpoints(&run.id).await?.len() as u64;
     let phases = phase_windows(run, coordinator.now());
@@ -146,7 +153,9 @@ pub(super) async fn packed_parts(
             step_s,
             counts_seconds: seconds.saturating_mul(endpoints) <= MAX_COUNTS,
             cuts: cuts.clone(),
+            end: last.saturating_add(1),
             most_bytes: most_bytes.saturating_mul(READ),
+            most_errors: MAX_ERRORS,
         };
         if let Some(parts) = pack(store, run, asked).await?
             && parts.described.len() + parts.parts.len() <= most_bytes
@@ -197,7 +206,7 @@ async fn pack(
         measures: MEASURE_NAMES,
         percentiles: percentile_keys(),
         has_outcomes,
-        by_part: charts_by_part(store, run, &parts.edges, step_s).await?,
+        by_part: charts_by_part(store, run, &parts, step_s).await?,
     };
     Ok(Some(PackedParts {
         note: described.note(),
@@ -210,15 +219,20 @@ async fn pack(
 async fn charts_by_part(
     store: &Store,
     run: &RunRecord,
-    edges: &[u32],
+    parts: &RunParts,
     step_s: u32,
 ) -> Result<BTreeMap<&'static str, Vec<ChartLine>>, WebError> {
+    let edges = &parts.edges;
     let mut charts = BTreeMap::new();
     for (name, chart) in CHARTS {
         if !matches!(
             chart,
             Chart::AgentUsers | Chart::AgentRequests | Chart::Arrivals
         ) {
+            continue;
+        }
+        // Which agents have a line of their own would differ from stretch to stretch.
+        if !matches!(chart, Chart::Arrivals) && parts.agents.len() > MAX_CHART_LINES {
             continue;
         }
         let mut lines: Vec<ChartLine> = Vec::new();

@@ -1,6 +1,6 @@
 //! A part of a run as it is now, for a reader who is not sent what follows.
 
-use greylag_infra::RunId;
+use greylag_infra::{RunId, RunRecord};
 use serde::Serialize;
 
 use super::MAX_SERIES_POINTS;
@@ -34,9 +34,21 @@ impl RunPart {
         id: &RunId,
         scope: &Scope,
     ) -> Result<Self, WebError> {
-        let store = coordinator.store();
         // Before the results, so that of a run that is over all of them are there.
-        let run = &find_run(coordinator, id).await?;
+        let run = find_run(coordinator, id).await?;
+        Self::of(coordinator, &run, scope).await
+    }
+
+    /// Reads a part of a run that was found before.
+    ///
+    /// # Errors
+    /// The run is gone, or the store failed.
+    pub(in crate::web) async fn of(
+        coordinator: &Coordinator,
+        run: &RunRecord,
+        scope: &Scope,
+    ) -> Result<Self, WebError> {
+        let (store, id) = (coordinator.store(), &run.id);
         // Each reads for itself, as many at the same time as there are readers.
         let (view, series, samples, log, log_lines_dropped) = tokio::try_join!(
             run_view(coordinator, run, scope),
