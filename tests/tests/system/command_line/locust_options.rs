@@ -62,6 +62,7 @@ fn example(flag: &str, port: u16) -> (String, Vec<String>, Effect) {
         "--processes" => with("2", &[], Summary("workers 2")),
         "-T" | "--tags" => with("read", &[], Endpoints(&["/read"])),
         "-E" | "--exclude-tags" => with("write", &[], Endpoints(&["/plain", "/read"])),
+        "--html" => with("page.html", &[], Writes("page.html")),
         "--csv" => with("out/load", &[], Writes("out/load_stats.csv")),
         "--csv-full-history" => with("", &["--csv", "x"], Writes("x_stats_history.csv")),
         "--print-stats" => with("", &["-t", "4s"], Shows("# reqs")),
@@ -246,6 +247,7 @@ fn value_of(variable: &str, host: &str, port: u16) -> String {
         "LOCUST_PROCESSES" => "2".to_owned(),
         "LOCUST_TAGS" => "[read, write]".to_owned(),
         "LOCUST_EXCLUDE_TAGS" => "write".to_owned(),
+        "LOCUST_HTML" => "from-variable.html".to_owned(),
         "LOCUST_CSV" => "from-variable".to_owned(),
         "LOCUST_CSV_FULL_HISTORY" | "LOCUST_PRINT_STATS" => "TRUE".to_owned(),
         "LOCUST_ONLY_SUMMARY" => "off".to_owned(),
@@ -297,7 +299,7 @@ async fn every_variable_of_locust_does_what_the_porting_guide_says() {
         ended.stderr.contains("# reqs"),
         "LOCUST_PRINT_STATS: {ended:?}"
     );
-    for file in ["from-variable_stats.csv", "own.log"] {
+    for file in ["from-variable.html", "from-variable_stats.csv", "own.log"] {
         assert!(directory.path().join(file).exists(), "{file}");
     }
     let log = fs::read_to_string(directory.path().join("own.log")).expect("it is there");
