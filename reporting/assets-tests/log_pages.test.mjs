@@ -171,3 +171,15 @@ test("an answer to an earlier question is not shown", async () => {
   assert.deepEqual(view.seqs, range(1, 5).map((number) => number * 200));
   assert.equal(pages.isBusy, false);
 });
+
+test("that an earlier question failed is not said of a later one", async () => {
+  const [log, view] = [server(1_000, 700), page()];
+  let fail;
+  const slow = new Promise((_, reject) => (fail = reject));
+  const pages = new LogPages(async (query) => (query.every === 7 ? slow : log.ask(query)), view);
+  const first = pages.restart({ every: 7 }, false);
+  await pages.restart({ every: 100 }, false);
+  fail(new Error("not a valid regular expression"));
+  await first;
+  assert.deepEqual(view.seqs, range(1, 10).map((number) => number * 100));
+});

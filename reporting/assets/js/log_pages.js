@@ -157,6 +157,9 @@ export class LogPages {
     this.view.busy(true);
     try {
       await work(isCurrent);
+    } catch (error) {
+      // That an earlier question failed does not matter to what is shown now.
+      if (isCurrent()) throw error;
     } finally {
       if (isCurrent()) {
         this.#isBusy = false;
