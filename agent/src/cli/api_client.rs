@@ -276,7 +276,7 @@ impl ApiClient {
             .await
     }
 
-    /// Uploads a bundle, whose run is there when this returns. `may_exist`: a run that is there already is not an error.
+    /// Uploads a bundle, whose run is there when this returns. With `may_exist`, a run that already exists is not an error.
     pub(crate) async fn import(
         &self,
         bundle: tokio::fs::File,

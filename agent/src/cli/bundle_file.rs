@@ -27,7 +27,7 @@ pub(crate) async fn open_bundle(path: &Path) -> Result<File, Failure> {
     Ok(bundle)
 }
 
-/// Where a test names a file as its baseline (`main.bundle`), has the coordinator take its run in, unless it is there already, and
+/// Where a test names a file as its baseline (`main.bundle`), has the coordinator import its run, unless that already exists, and
 /// names that run. `api` waits long for answers.
 ///
 /// # Errors

@@ -260,7 +260,7 @@ impl Coordinator {
     /// Checks a bundle and keeps its run.
     ///
     /// # Errors
-    /// The bundle is not valid, its run is here already, or the store failed. Nothing has changed then.
+    /// The bundle is not valid, its run already exists, or the store failed. Nothing has changed then.
     pub(crate) async fn import_bundle(
         &self,
         upload: BundleUpload,

@@ -140,7 +140,7 @@ async fn an_imported_run_is_equal_in_every_answer() {
     let again = to.post("/api/v1/runs/import", bundle_of_run).await;
     assert_eq!(again.status, StatusCode::CONFLICT);
     assert!(
-        again.error_message().contains("is already here"),
+        again.error_message().contains("already exists"),
         "{again:?}"
     );
 }

@@ -95,7 +95,7 @@ async fn a_run_that_is_imported_elsewhere_has_the_same_numbers() {
     }
 
     for (name, bytes, words) in [
-        ("again.bundle", bundle.clone(), "is already here"),
+        ("again.bundle", bundle.clone(), "already exists"),
         (
             "cut.bundle",
             bundle[..bundle.len() / 2].to_vec(),

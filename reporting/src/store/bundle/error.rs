@@ -35,7 +35,7 @@ pub enum BundleError {
     Invalid { place: String, reason: String },
     #[error("the bundle is larger than {} MiB, the maximum", .maximum_bytes >> 20)]
     TooLarge { maximum_bytes: u64 },
-    #[error("run {0} is already here; delete it first to import it again")]
+    #[error("run {0} already exists; delete it first to import it again")]
     Exists(RunId),
     #[error("another bundle is being imported; try again when that is done")]
     Busy,

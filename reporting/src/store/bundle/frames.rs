@@ -61,7 +61,7 @@ pub(super) enum Frame {
 /// Most columns of a table, and tables of a bundle.
 const MAX_COLUMNS: usize = 100;
 
-/// A list that is no longer than any that is written: each thing takes more memory than its byte in the file.
+/// A list of at most so many elements: each takes more memory than it takes bytes in the file.
 fn at_most<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
     most: usize,

@@ -99,7 +99,7 @@ impl Store {
     /// changed where this fails.
     ///
     /// # Errors
-    /// It is not valid, its run is here already, or the database failed.
+    /// It is not valid, its run already exists, or the database failed.
     pub(crate) async fn import_bundle(&self, mut upload: BundleUpload) -> BundleResult<RunRecord> {
         let staged = blocking(move || {
             let staged = stage(&mut upload.file, upload.directory.path())?;

@@ -60,7 +60,7 @@ pub(in crate::web) async fn bundle(
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 pub(in crate::web) struct ImportQuery {
-    /// Whether a run that is here already is an answer (200) and not an error (409). It stays as it is.
+    /// Whether a run that already exists is answered with 200, not 409. It is left unchanged.
     #[param(required = false)]
     may_exist: String,
 }
@@ -74,9 +74,9 @@ pub(in crate::web) struct ImportQuery {
     params(ImportQuery),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
-        (status = 200, description = "The run was here already, which was allowed", body = RunImported),
-        (status = 201, description = "The run is here", body = RunImported),
-        (status = 409, description = "The run is here already, or another bundle is being imported", body = ErrorBody),
+        (status = 200, description = "The run already existed, which was allowed", body = RunImported),
+        (status = 201, description = "The run was imported", body = RunImported),
+        (status = 409, description = "The run already exists, or another bundle is being imported", body = ErrorBody),
         (status = 413, description = "The bundle is too large", body = ErrorBody),
         (status = 422, description = "The bundle is not valid", body = ErrorBody),
     ),

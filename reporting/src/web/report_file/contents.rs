@@ -269,7 +269,7 @@ fn that_fit<'a>(lines: impl Iterator<Item = &'a LogRow>) -> usize {
     fit.count()
 }
 
-/// As many samples as there is room for: the first of each error before any second one. And what there is no room for.
+/// As many samples as fit, the first of each error before any second one, and how many do not fit.
 fn first_of_each(
     samples: Vec<ErrorSampleAnswer>,
 ) -> Result<(Vec<ErrorSampleAnswer>, LeftOut), WebError> {
