@@ -47,6 +47,7 @@ fn pings_say_how_runs_stand() {
         run_time: Some(RunTime::from_micros(5)),
         unacknowledged_us: 7,
         fetched_bytes: None,
+        finish_asked: None,
     }]);
     let frame = b"\x81\xa4Ping\x82\xaasent_at_us\xcd\x01\x2c\xa4runs\x91\x83\xa6run_id\xa2r1\
         \xabrun_time_us\x05\xb1unacknowledged_us\x07";

@@ -61,8 +61,9 @@ pub use serde;
 pub use serde_json;
 pub use task::{
     TaskEntry, TaskError, TaskFn, TaskOptions, TaskOrder, TaskResult, TaskSet, TaskSetBuilder,
-    TaskSetFn, WaitTime, between, constant, constant_pacing, constant_throughput, interrupt,
-    interrupt_and_wait, poisson, reschedule, reschedule_immediately, stop_test, stop_user,
+    TaskSetFn, WaitTime, between, constant, constant_pacing, constant_throughput, finish_test,
+    interrupt, interrupt_and_wait, poisson, reschedule, reschedule_immediately, stop_test,
+    stop_user,
 };
 pub use user::{
     ClientChoice, Fast, FastHttpUser, Full, HttpUser, UserBuilder, UserType, UserTypeError,

@@ -13,8 +13,8 @@ pub use crate::run::{Run, UserInfo};
 pub use crate::scenario::Scenario;
 pub use crate::task::{
     TaskError, TaskOptions, TaskResult, TaskSet, TaskSetBuilder, WaitTime, between, constant,
-    constant_pacing, constant_throughput, interrupt, interrupt_and_wait, poisson, reschedule,
-    reschedule_immediately, stop_test, stop_user,
+    constant_pacing, constant_throughput, finish_test, interrupt, interrupt_and_wait, poisson,
+    reschedule, reschedule_immediately, stop_test, stop_user,
 };
 pub use crate::user::{FastHttpUser, HttpUser, UserType};
 

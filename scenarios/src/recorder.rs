@@ -119,4 +119,7 @@ pub trait Recorder: Send + Sync + 'static {
     /// The scenario asks to stop the whole test, for this reason. May be called more than once; the first
     /// counts.
     fn stop_test(&self, _reason: &str) {}
+    /// The scenario asks to finish the whole test before its time, for this reason. May be called more than once; the first
+    /// counts.
+    fn finish_test(&self, _reason: &str) {}
 }

@@ -35,7 +35,7 @@ impl UploadedBuild {
             "size": program.len(),
             "version": "0",
             "platform": format!("{}-linux-gnu", std::env::consts::ARCH),
-            "worker_protocol": 2,
+            "worker_protocol": 3,
             "scenarios": [{ "info": { "name": "s", "user_types": [user_type] } }],
         });
         let body = json!({ "manifest": manifest, "infrastructure": infrastructure });

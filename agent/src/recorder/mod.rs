@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use greylag_infra::protocol::{MAX_ERROR_BYTES, MAX_NAME_BYTES, cut};
+use greylag_infra::protocol::{MAX_ERROR_BYTES, MAX_NAME_BYTES, cut, visible_line};
 use greylag_infra::{GeneratorNotice, GeneratorNotices, NoticeKind, SecretMask};
 use greylag_scenarios::{Arrival, GeneratorLimit, Recorder, RequestSample};
 use tokio::sync::Notify;
@@ -33,16 +33,37 @@ pub(crate) struct RunRecorder {
     /// Unknown while the run is prepared; what is recorded then counts in second 0.
     run_zero: OnceLock<Instant>,
     state: Mutex<State>,
-    stop_test: StopTest,
+    stop_test: Asked,
+    finish_test: Asked,
     /// What hides secrets in samples of errors; none are kept without it.
     mask: Option<SecretMask>,
 }
 
-/// Whether and why the scenario asked to stop the whole test: the first reason stays.
+/// Whether and why the scenario asked to end the whole test: the first reason stays.
 #[derive(Debug, Default)]
-struct StopTest {
+struct Asked {
     reason: OnceLock<String>,
-    asked: Notify,
+    news: Notify,
+}
+
+impl Asked {
+    fn ask(&self, reason: &str) {
+        let reason = visible_line(reason, MAX_ERROR_BYTES);
+        if self.reason.set(reason).is_ok() {
+            // Kept for a waiter that comes later.
+            self.news.notify_one();
+        }
+    }
+
+    /// Resolves once, to the first reason; one waiter.
+    async fn wait(&self) -> String {
+        loop {
+            self.news.notified().await;
+            if let Some(reason) = self.reason.get() {
+                return reason.clone();
+            }
+        }
+    }
 }
 
 #[derive(Default)]
@@ -81,7 +102,8 @@ impl RunRecorder {
             mask,
             run_zero: OnceLock::new(),
             state: Mutex::default(),
-            stop_test: StopTest::default(),
+            stop_test: Asked::default(),
+            finish_test: Asked::default(),
         }
     }
 
@@ -92,12 +114,12 @@ impl RunRecorder {
 
     /// Waits until the scenario asks to stop the whole test. Resolves once, to the first reason; one waiter.
     pub(crate) async fn stop_test_asked(&self) -> String {
-        loop {
-            self.stop_test.asked.notified().await;
-            if let Some(reason) = self.stop_test.reason.get() {
-                return reason.clone();
-            }
-        }
+        self.stop_test.wait().await
+    }
+
+    /// As [`RunRecorder::stop_test_asked`], for the scenario's wish to finish the test.
+    pub(crate) async fn finish_test_asked(&self) -> String {
+        self.finish_test.wait().await
     }
 
     /// The second of run time at this moment.
@@ -324,12 +346,10 @@ impl Recorder for RunRecorder {
 
     fn fail_test(&self, reason: &str) {
         let second = self.second_now();
-        // Reasons are shown on terminals and pages.
-        let visible = reason.replace(|character: char| character.is_control(), " ");
         self.notice(GeneratorNotice {
             kind: NoticeKind::TestFailed,
             worker: None,
-            subject: cut(visible.trim(), MAX_NAME_BYTES).into_owned(),
+            subject: visible_line(reason, MAX_NAME_BYTES),
             first_second: second,
             last_second: second,
             count: 1,
@@ -338,11 +358,11 @@ impl Recorder for RunRecorder {
     }
 
     fn stop_test(&self, reason: &str) {
-        let reason = cut(reason, MAX_ERROR_BYTES).into_owned();
-        if self.stop_test.reason.set(reason).is_ok() {
-            // Kept for a waiter that comes later.
-            self.stop_test.asked.notify_one();
-        }
+        self.stop_test.ask(reason);
+    }
+
+    fn finish_test(&self, reason: &str) {
+        self.finish_test.ask(reason);
     }
 }
 

@@ -311,6 +311,9 @@ async fn the_first_reason_to_stop_the_test_is_kept() {
     recorder.stop_test("no token left");
     recorder.stop_test("another");
     assert_eq!(recorder.stop_test_asked().await, "no token left");
+    recorder.finish_test(" all\nsold");
+    recorder.finish_test("another");
+    assert_eq!(recorder.finish_test_asked().await, "all sold");
 }
 
 #[test]

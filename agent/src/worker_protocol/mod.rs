@@ -19,7 +19,7 @@ use crate::scenario::ShapedLoad;
 pub(crate) use socket::take_agent_socket;
 
 /// Version of this protocol.
-pub(crate) const WORKER_PROTOCOL: u32 = 2;
+pub(crate) const WORKER_PROTOCOL: u32 = 3;
 /// Largest frame between an agent and its worker, in bytes.
 const MAX_WORKER_FRAME_BYTES: usize = 64 * 1024 * 1024;
 /// A report is closed when it has this many bytes, and the rest goes into the next.
@@ -75,6 +75,11 @@ pub(crate) enum FromWorker {
     Report(Report),
     /// The scenario asks to stop the whole test, for this reason.
     StopTest {
+        /// In the scenario's words.
+        reason: String,
+    },
+    /// The scenario asks to finish the whole test before its time, for this reason.
+    FinishTest {
         /// In the scenario's words.
         reason: String,
     },
@@ -365,6 +370,7 @@ mod tests {
             FromWorker::Shape(Ok(shaped)),
             FromWorker::Report(report),
             FromWorker::StopTest { reason: "r".into() },
+            FromWorker::FinishTest { reason: "r".into() },
             FromWorker::Failing(WorkerFailure::Exited { how: "h".into() }),
             FromWorker::End {
                 failure: Some(WorkerFailure::Exited { how: "h".into() }),
@@ -380,6 +386,6 @@ mod tests {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (2, "60c1e4b1"));
+        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (3, "4cc948c5"));
     }
 }

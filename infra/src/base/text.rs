@@ -14,3 +14,10 @@ pub fn cut(text: &str, limit: usize) -> Cow<'_, str> {
     }
     format!("{}{MARK}", &text[..end]).into()
 }
+
+/// A text of somebody's, as it may be printed on a terminal's line: control characters become spaces, and at most `limit` bytes are
+/// kept, as [`cut`] does.
+pub fn visible_line(text: &str, limit: usize) -> String {
+    let visible = text.replace(|character: char| character.is_control(), " ");
+    cut(visible.trim(), limit).into_owned()
+}

@@ -179,6 +179,9 @@ pub struct HeldRun {
     /// Bytes that the agent has of the run's shipped build while it fetches it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fetched_bytes: Option<u64>,
+    /// Why the scenario asks to finish the run before its time, if it does; at most [`MAX_ERROR_BYTES`](super::MAX_ERROR_BYTES).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish_asked: Option<String>,
 }
 
 /// The coordinator's terms.

@@ -90,6 +90,7 @@ async fn results_do_not_wait_for_longer_than_their_run_has_been_there() {
         run_time: None,
         unacknowledged_us: u64::MAX,
         fetched_bytes: None,
+        finish_asked: None,
     };
     let ping = ToCoordinator::Ping {
         sent_at: WallTime::from_micros(1),

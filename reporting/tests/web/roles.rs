@@ -232,7 +232,7 @@ async fn an_agent_fetches_the_builds_of_its_runs() {
 async fn upload(site: &Site, program: &[u8]) -> ShippedBuild {
     let data = b"its data";
     let manifest: BuildManifest = serde_json::from_value(json!({
-        "sha256": sha256_of(program), "size": program.len(), "version": "0", "platform": "any", "worker_protocol": 2,
+        "sha256": sha256_of(program), "size": program.len(), "version": "0", "platform": "any", "worker_protocol": 3,
         "scenarios": [{ "info": { "name": "shop" } }],
         "data": [{ "path": "users.csv", "sha256": sha256_of(data), "size": data.len() }],
     }))

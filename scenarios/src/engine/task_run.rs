@@ -13,7 +13,7 @@ use super::loop_watch::{LoopWatch, NameId};
 use super::stop::StopSignal;
 use crate::place::panic_message;
 use crate::run::UserContext;
-use crate::task::{Flow, TaskResult};
+use crate::task::{Flow, TaskResult, TestEnd};
 
 /// How a task ended.
 pub(super) enum Outcome {
@@ -152,9 +152,12 @@ fn panicked(panic: &(dyn Any + Send)) -> String {
     format!("panicked: {}", panic_message(panic))
 }
 
-/// A task asks to stop the whole test.
-pub(super) fn stop_test(context: &UserContext, task: &str, reason: &str) {
+/// A task asks to end the whole test.
+pub(super) fn end_test(context: &UserContext, task: &str, end: &TestEnd) {
     let run = &context.run;
-    run.log.error(task, &format!("stops the test: {reason}"));
-    run.run.stop_test(reason);
+    // That it finishes is in the run's log, once.
+    if let TestEnd::Stop(reason) = end {
+        run.log.error(task, &format!("stops the test: {reason}"));
+    }
+    run.run.end_test(end);
 }

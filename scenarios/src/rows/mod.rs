@@ -37,7 +37,7 @@ use serde::de::DeserializeOwned;
 
 use crate::client::Client;
 use crate::run::{Run, RunSettings, UserInfo};
-use crate::task::{TaskError, stop_test, stop_user};
+use crate::task::{TaskError, finish_test, stop_test, stop_user};
 
 /// Most bytes of one file of test data. Each worker process keeps all rows in memory.
 pub const MAX_DATA_BYTES: u64 = 256 * 1024 * 1024;
@@ -94,6 +94,7 @@ enum Order {
 enum AtEnd {
     StopUser,
     StopTest,
+    FinishTest,
 }
 
 /// Why test data cannot be used.
@@ -214,7 +215,7 @@ impl<T> Rows<T> {
     }
 
     /// Each row is handed out once over the whole run. A user that asks when its worker's rows have run out ends, as
-    /// by [`stop_user`](crate::stop_user), and the log says so once; see [`Rows::stop_test_at_end`].
+    /// by [`stop_user`](crate::stop_user), and the log says so once; see [`Rows::finish_test_at_end`] and [`Rows::stop_test_at_end`].
     ///
     /// A worker hands out the rows that belong to it: those whose number (from 0), divided by the number of
     /// workers, leaves the worker's number.
@@ -237,9 +238,16 @@ impl<T> Rows<T> {
         self
     }
 
-    /// The whole test stops, with a message that names the file, when a user asks and there is no row for it.
+    /// The whole test stops and has failed, with a message that names the file, when a user asks and there is no row for it.
     pub const fn stop_test_at_end(mut self) -> Self {
         self.at_end = AtEnd::StopTest;
+        self
+    }
+
+    /// The whole test finishes before its time, as by [`finish_test`](crate::finish_test), when a user asks and there is no row for
+    /// it: "until all rows have been used".
+    pub const fn finish_test_at_end(mut self) -> Self {
+        self.at_end = AtEnd::FinishTest;
         self
     }
 
@@ -322,6 +330,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Rows<T> {
         };
         match self.at_end {
             AtEnd::StopTest => stop_test(message),
+            AtEnd::FinishTest => finish_test(message),
             AtEnd::StopUser => {
                 if !self.is_warned.swap(true, Ordering::Relaxed) {
                     tracing::warn!("{message}; users that ask for one end");

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::*;
 use crate::scenario::{PrepareError, Scenario};
-use crate::task::Flow;
+use crate::task::{Flow, TestEnd};
 use crate::testing::Memory;
 
 #[derive(Debug, Deserialize, PartialEq)]
@@ -163,7 +163,15 @@ fn when_rows_run_out_the_user_ends_or_the_test() {
     assert_eq!(rows.next_row(&run, &user(0)).unwrap(), &7);
     let error = rows.next_row(&run, &user(0)).unwrap_err();
     let message = "worker 0 of 1 has handed out its part of the 1 rows of the JSON-lines text";
-    assert_eq!(error.flow(), Some(&Flow::StopTest(message.to_owned())));
+    let stop = Flow::EndTest(TestEnd::Stop(message.to_owned()));
+    assert_eq!(error.flow(), Some(&stop));
+    let rows = Rows::<u64>::json_lines_text("7\n")
+        .once()
+        .finish_test_at_end();
+    assert_eq!(rows.next_row(&run, &user(0)).unwrap(), &7);
+    let error = rows.next_row(&run, &user(0)).unwrap_err();
+    let finish = Flow::EndTest(TestEnd::Finish(message.to_owned()));
+    assert_eq!(error.flow(), Some(&finish));
     let rows = Rows::<u64>::json_lines_text("7\n").unique();
     let error = rows.next_row(&run, &user(1)).unwrap_err();
     assert_eq!(error.flow(), Some(&Flow::StopUser));
@@ -213,7 +221,7 @@ fn random_rows_are_all_of_them() {
 
 proptest! {
     #[test]
-    fn once_deals_each_row_exactly_once(count in 1u64..80, workers in 1u32..12) {
+    fn once_hands_out_each_row_exactly_once(count in 1u64..80, workers in 1u32..12) {
         let text = numbers(count);
         let mut drawn = Vec::new();
         for worker in 0..workers {

@@ -9,6 +9,7 @@ use url::Url;
 use crate::options::{CustomOption, Options};
 use crate::recorder::Recorder;
 use crate::run::{SetUpData, SetUpDataError};
+use crate::task::TestEnd;
 
 /// What a run was started with.
 #[derive(Clone, Default)]
@@ -130,9 +131,22 @@ impl Run {
         self.recorder.fail_test(reason);
     }
 
-    /// Stops the whole test, on every worker, for this reason.
+    /// Stops the whole test, on every worker, for this reason: the run is then Failed.
     pub fn stop_test(&self, reason: &str) {
         self.recorder.stop_test(reason);
+    }
+
+    /// Finishes the whole test before its time, on every worker, for this reason: the run is then Finished. Its users go on until
+    /// the end has reached all agents, which takes about two seconds.
+    pub fn finish_test(&self, reason: &str) {
+        self.recorder.finish_test(reason);
+    }
+
+    pub(crate) fn end_test(&self, end: &TestEnd) {
+        match end {
+            TestEnd::Stop(reason) => self.stop_test(reason),
+            TestEnd::Finish(reason) => self.finish_test(reason),
+        }
     }
 }
 

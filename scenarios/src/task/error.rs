@@ -22,16 +22,16 @@ pub struct TaskError {
     recorded: bool,
 }
 
-/// What a task can ask for instead of continuing: made by [`stop_user`], [`stop_test`], [`reschedule`],
+/// What a task can ask for instead of continuing: made by [`stop_user`], [`stop_test`], [`finish_test`], [`reschedule`],
 /// [`reschedule_immediately`], [`interrupt`] and [`interrupt_and_wait`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Flow {
     /// Locust's `StopUser`.
     #[error("the user stops")]
     StopUser,
-    /// Locust's `StopTest`.
-    #[error("{0}")]
-    StopTest(String),
+    /// The whole test ends, also for the other users.
+    #[error("{}", .0.reason())]
+    EndTest(TestEnd),
     /// Locust's `RescheduleTask`.
     #[error("the user picks another task after its wait time")]
     Reschedule,
@@ -46,6 +46,23 @@ pub(crate) enum Flow {
     },
 }
 
+/// How the scenario ends the whole test, with the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TestEnd {
+    /// The run fails: Locust's `StopTest`.
+    Stop(String),
+    /// The run finishes, only earlier than planned.
+    Finish(String),
+}
+
+impl TestEnd {
+    pub(crate) fn reason(&self) -> &str {
+        match self {
+            Self::Stop(reason) | Self::Finish(reason) => reason,
+        }
+    }
+}
+
 /// Ends this user: `on_stop` runs, and it is not replaced. Locust's `StopUser`.
 ///
 /// # Errors
@@ -54,12 +71,23 @@ pub fn stop_user<T>() -> Result<T, TaskError> {
     Err(Flow::StopUser.into())
 }
 
-/// Stops the whole test on every worker, for this reason. Locust's `StopTest`.
+/// Stops the whole test on every worker, for this reason: the run is then Failed. Locust's `StopTest`. A test that has reached its
+/// aim ends with [`finish_test`].
 ///
 /// # Errors
 /// Always: return it from the task, or pass it on with `?`.
 pub fn stop_test<T>(reason: impl Into<String>) -> Result<T, TaskError> {
-    Err(Flow::StopTest(reason.into()).into())
+    Err(Flow::EndTest(TestEnd::Stop(reason.into())).into())
+}
+
+/// Finishes the whole test on every worker before its time, for this reason: the run is then Finished, as if it had been planned
+/// to end now. This user ends immediately, the others within about two seconds and the stop timeout. Like Locust's
+/// `environment.runner.quit()`.
+///
+/// # Errors
+/// Always: return it from the task, or pass it on with `?`.
+pub fn finish_test<T>(reason: impl Into<String>) -> Result<T, TaskError> {
+    Err(Flow::EndTest(TestEnd::Finish(reason.into())).into())
 }
 
 /// Ends this task; the user waits and picks the next one. Locust's `RescheduleTask`.

@@ -22,10 +22,10 @@ pub(crate) use behaviour::{
     Hook, MakeSet, MakeUser, SelfDriven, SetFunctions, SetRun, Step, UserFunctions, UserRun,
     set_fn, user_fn,
 };
-pub(crate) use error::{Flow, asks};
+pub(crate) use error::{Flow, TestEnd, asks};
 pub use error::{
-    TaskError, TaskResult, interrupt, interrupt_and_wait, reschedule, reschedule_immediately,
-    stop_test, stop_user,
+    TaskError, TaskResult, finish_test, interrupt, interrupt_and_wait, reschedule,
+    reschedule_immediately, stop_test, stop_user,
 };
 pub(crate) use function::function_name;
 pub use function::{TaskFn, TaskSetFn};

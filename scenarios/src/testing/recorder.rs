@@ -63,6 +63,7 @@ pub(crate) struct Memory {
     starts: Mutex<Vec<Instant>>,
     arrivals: Mutex<Vec<Arrival>>,
     stop_reasons: Mutex<Vec<String>>,
+    finish_reasons: Mutex<Vec<String>>,
     generator_limits: Mutex<Vec<String>>,
 }
 
@@ -125,6 +126,11 @@ impl Memory {
         self.stop_reasons.lock().unwrap().clone()
     }
 
+    /// What `finish_test` was called with.
+    pub(crate) fn finish_reasons(&self) -> Vec<String> {
+        self.finish_reasons.lock().unwrap().clone()
+    }
+
     /// What the load generator ran short of.
     pub(crate) fn generator_limits(&self) -> Vec<String> {
         self.generator_limits.lock().unwrap().clone()
@@ -174,6 +180,10 @@ impl Recorder for Memory {
 
     fn stop_test(&self, reason: &str) {
         self.stop_reasons.lock().unwrap().push(reason.to_owned());
+    }
+
+    fn finish_test(&self, reason: &str) {
+        self.finish_reasons.lock().unwrap().push(reason.to_owned());
     }
 
     fn task_error(&self, task: &str, error: &str) {

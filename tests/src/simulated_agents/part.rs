@@ -175,6 +175,7 @@ impl Part {
             run_time: self.run_zero.map(|zero| now.run_time(zero)),
             unacknowledged_us: self.outbox.waits_since().map_or(0, since),
             fetched_bytes: None,
+            finish_asked: None,
         }
     }
 }

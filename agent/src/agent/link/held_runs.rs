@@ -16,6 +16,8 @@ pub(crate) struct Held {
     pub(crate) unacknowledged_since: Option<Instant>,
     /// Bytes of the run's shipped build that are here, while it is fetched.
     pub(crate) fetched_bytes: Option<u64>,
+    /// Why the scenario asks to finish the run before its time, if it does.
+    pub(crate) finish_asked: Option<String>,
 }
 
 /// What the owner published last.
@@ -39,6 +41,7 @@ impl HeldRuns {
                 run_time: held.run_zero.map(since).map(RunTime::from_micros),
                 unacknowledged_us: held.unacknowledged_since.map_or(0, since),
                 fetched_bytes: held.fetched_bytes,
+                finish_asked: held.finish_asked.clone(),
             })
             .collect()
     }
@@ -59,6 +62,7 @@ mod tests {
             run_zero,
             unacknowledged_since,
             fetched_bytes: None,
+            finish_asked: None,
         };
         let (_sender, receiver) = watch::channel(vec![
             held("waiting", None, None),

@@ -106,6 +106,9 @@ pub(crate) struct AgentRun<W> {
     /// What the scenario's set-up made, if worker 0 is ours.
     set_up_data: Option<SetUpData>,
     failure: Option<FailureReason>,
+    /// Why the scenario asks to finish the run before its time, if it does. The coordinator hears it with every ping, so that no lost
+    /// message matters.
+    finish_asked: Option<String>,
     /// Whether its load was ended before its time.
     stopped_early: bool,
     /// Whether it goes on without workers that it loses.
@@ -186,6 +189,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             fetched: Arc::default(),
             set_up_data: None,
             failure: None,
+            finish_asked: None,
             stopped_early: false,
             may_lose_workers: test.fleet.on_lost_agent.continues(),
             lost_workers: Vec::new(),

@@ -61,6 +61,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             run_id: run_id.clone(),
             run_zero: self.run_zero,
             unacknowledged_since: since.into_iter().flatten().min(),
+            finish_asked: self.finish_asked.clone(),
             fetched_bytes: (self.phase == Phase::Fetching)
                 .then(|| self.fetched.load(Ordering::Relaxed)),
         }

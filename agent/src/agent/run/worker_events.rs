@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use greylag_infra::protocol::UserChange;
+use greylag_infra::protocol::{MAX_ERROR_BYTES, UserChange, visible_line};
 use greylag_infra::{
     FailureReason, GeneratorNotice, LoadProfile, LostWorker, ProcessHealth, WorkerFailure,
     own_users,
@@ -29,7 +29,14 @@ impl<W: WorkerHandle> AgentRun<W> {
             }
             WorkerEvent::Shape(_) => {}
             WorkerEvent::Report(report) => self.on_report(index, &report, now),
-            WorkerEvent::StopTest { reason } => self.on_stop_test(&reason, now),
+            WorkerEvent::StopTest { reason } => {
+                let text = visible_line(&reason, MAX_ERROR_BYTES);
+                self.fail(FailureReason::StoppedByScenario { text }, now);
+            }
+            WorkerEvent::FinishTest { reason } => {
+                self.finish_asked
+                    .get_or_insert_with(|| visible_line(&reason, MAX_ERROR_BYTES));
+            }
             WorkerEvent::Failing(failure) => self.on_failing(index, failure, now),
             WorkerEvent::End {
                 failure,
@@ -120,19 +127,6 @@ impl<W: WorkerHandle> AgentRun<W> {
         if let Some(news) = self.outbox.add_notice(notice) {
             self.note(now, format!("Warning: {}", news.message(Some(&self.agent))));
         }
-    }
-
-    /// The scenario's words become the reason of the failure, which is printed on terminals.
-    fn on_stop_test(&mut self, reason: &str, now: Now) {
-        let visible: String = reason
-            .chars()
-            .map(|character| match character {
-                character if character.is_control() => ' ',
-                character => character,
-            })
-            .collect();
-        let text = visible.trim().to_owned();
-        self.fail(FailureReason::StoppedByScenario { text }, now);
     }
 
     /// A worker is about to end early; its results come yet.

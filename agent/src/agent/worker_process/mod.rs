@@ -47,6 +47,11 @@ pub(crate) enum WorkerEvent {
         /// In the scenario's words.
         reason: String,
     },
+    /// Its scenario asks to finish the whole test before its time, for this reason.
+    FinishTest {
+        /// In the scenario's words.
+        reason: String,
+    },
     /// It stops its users early.
     Failing(WorkerFailure),
     /// It has sent all results.

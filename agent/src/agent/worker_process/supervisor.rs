@@ -162,6 +162,7 @@ impl Supervisor {
             Ok(FromWorker::Shape(shape)) => WorkerEvent::Shape(shape),
             Ok(FromWorker::Report(report)) => WorkerEvent::Report(report),
             Ok(FromWorker::StopTest { reason }) => WorkerEvent::StopTest { reason },
+            Ok(FromWorker::FinishTest { reason }) => WorkerEvent::FinishTest { reason },
             Ok(FromWorker::Failing(failure)) => WorkerEvent::Failing(failure),
             Ok(FromWorker::End {
                 failure,

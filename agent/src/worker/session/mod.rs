@@ -188,6 +188,7 @@ enum Event {
     AgentSilent(Duration),
     Load(Option<LoadEvent>),
     StopTestAsked(String),
+    FinishTestAsked(String),
     Signal(&'static str),
     PlannedEnd,
     GiveUp,
@@ -208,6 +209,7 @@ impl Session {
                 Some(name) = self.signals.recv() => Event::Signal(name),
                 event = self.load.events.recv() => Event::Load(event),
                 reason = self.recorder.stop_test_asked() => Event::StopTestAsked(reason),
+                reason = self.recorder.finish_test_asked() => Event::FinishTestAsked(reason),
                 () = until(planned_end), if !self.stop.is_cancelled() => Event::PlannedEnd,
                 () = until(self.give_up_at) => Event::GiveUp,
                 () = until(flush_at) => Event::FlushDue,
@@ -227,6 +229,9 @@ impl Session {
                 }
                 Event::StopTestAsked(reason) => {
                     self.agent.send(&FromWorker::StopTest { reason }).await?;
+                }
+                Event::FinishTestAsked(reason) => {
+                    self.agent.send(&FromWorker::FinishTest { reason }).await?;
                 }
                 Event::PlannedEnd => self.stop_users(),
                 Event::GiveUp => {

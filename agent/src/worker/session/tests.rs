@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures_util::{SinkExt, StreamExt};
 use greylag_infra::{LoadTest, ProfileStep, RunTime, WallTime};
 use greylag_scenarios::client::Client;
-use greylag_scenarios::{FastHttpUser, TaskError, TaskResult, constant, stop_test};
+use greylag_scenarios::{FastHttpUser, TaskError, TaskResult, constant, finish_test, stop_test};
 use tokio::net::UnixStream;
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
@@ -386,6 +386,29 @@ async fn a_scenario_can_stop_the_test() {
     }
     agent.say(&ToWorker::Stop).await;
     assert_eq!(agent.end().await, None, "the agent knows why already");
+}
+
+#[tokio::test]
+async fn a_scenario_can_finish_the_test() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    async fn finish(_: &mut (), _: &mut Client) -> TaskResult {
+        finish_test("all sold")
+    }
+    let scenario = Scenario::new("finisher")
+        .user(FastHttpUser::<()>::new("Finisher").named_task("finish", 1, finish));
+    let mut agent = AgentSide::prepare(scenario, 0).await;
+    let planned = users(2, 600);
+    agent.start(planned.clone()).await;
+    match agent.hear().await {
+        FromWorker::FinishTest { reason } => assert_eq!(reason, "all sold"),
+        other => panic!("the worker says {other:?}"),
+    }
+    let profile = LoadProfile {
+        ends_at: Duration::from_millis(1).into(),
+        ..planned
+    };
+    agent.say(&ToWorker::Profile { profile }).await;
+    assert_eq!(agent.end().await, None);
 }
 
 #[tokio::test]

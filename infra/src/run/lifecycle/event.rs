@@ -84,6 +84,8 @@ pub enum RunEvent {
         run_time: Option<RunTime>,
         /// Bytes that it has of the run's shipped build while it fetches it.
         fetched_bytes: Option<u64>,
+        /// Why the scenario asks to finish the run before its time, if it does.
+        finish_asked: Option<String>,
     },
     /// An agent that was away or silent came as a new process: the one that took part is gone for good.
     AgentRestarted {

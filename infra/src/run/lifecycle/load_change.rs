@@ -1,11 +1,12 @@
-//! How a run's load profile changes: by its scenario's own load shape before the start, by people while it runs.
+//! How a run's load profile changes: by its scenario's own load shape before the start, by people and by its scenario's wish to
+//! finish while it runs.
 
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ChangeRefused, Presence, RunEffect, RunLifecycle};
-use crate::base::{AgentId, MAX_DURATION, MAX_USERS, WallTime};
+use crate::base::{AgentId, MAX_DURATION, MAX_ERROR_BYTES, MAX_USERS, WallTime, visible_line};
 use crate::load_test::LoadTestError;
 use crate::profile::LoadProfile;
 use crate::protocol::{FailureReason, ToAgent};
@@ -77,10 +78,45 @@ impl RunLifecycle {
             0 => "immediately".to_owned(),
             over_us => format!("over {}s", over_us as f64 / 1e6),
         };
-        let mut effects = vec![
-            RunEffect::Log(format!("changing to {users} users {how}, as requested")),
-            RunEffect::Save,
-        ];
+        let mut effects = vec![RunEffect::Log(format!(
+            "changing to {users} users {how}, as requested"
+        ))];
+        effects.extend(self.announce_profile());
+        effects
+    }
+
+    /// The scenario asks to finish before the time: the run is planned to end now, for all agents. It is asked again with every
+    /// ping, and the first time counts.
+    pub(super) fn finish_early(
+        &mut self,
+        agent_id: &AgentId,
+        reason: &str,
+        now: WallTime,
+    ) -> Vec<RunEffect> {
+        let (RunPhase::Running, true, Some(started_at)) = (
+            &self.record.phase,
+            self.knows_run_zero && self.has_agent(agent_id),
+            self.record.started_at,
+        ) else {
+            return Vec::new();
+        };
+        let at = (now + CHANGE_DELAY).run_time(started_at);
+        if at >= self.record.profile.ends_at {
+            return Vec::new();
+        }
+        let reason = visible_line(reason, MAX_ERROR_BYTES);
+        self.record.profile.ends_at = at;
+        self.set_deadline(self.running_deadline());
+        let mut effects = vec![RunEffect::Log(format!(
+            "finishing before the planned end, as the scenario asks: {reason}"
+        ))];
+        effects.extend(self.announce_profile());
+        effects
+    }
+
+    /// Saves the profile as it is now, then sends it to everyone who still follows it.
+    fn announce_profile(&self) -> Vec<RunEffect> {
+        let mut effects = vec![RunEffect::Save];
         let profile = Arc::new(self.record.profile.clone());
         let there = self
             .presence

@@ -258,9 +258,14 @@ impl RunLifecycle {
                 agent_id,
                 run_time,
                 fetched_bytes,
+                finish_asked,
             } => {
                 self.agent_fetches(&agent_id, fetched_bytes, now);
-                self.agent_heard(&agent_id, run_time, now)
+                let mut effects = self.agent_heard(&agent_id, run_time, now);
+                if let Some(reason) = finish_asked {
+                    effects.extend(self.finish_early(&agent_id, &reason, now));
+                }
+                effects
             }
             RunEvent::AgentRestarted { agent_id } => self.agent_restarted(&agent_id, now),
             RunEvent::AgentFailing { agent_id, reason } => {

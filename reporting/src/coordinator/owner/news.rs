@@ -90,6 +90,7 @@ impl Owner {
                 agent_id: agent_id.to_owned(),
                 run_time: held.run_time,
                 fetched_bytes: held.fetched_bytes,
+                finish_asked: held.finish_asked,
             };
             self.note_at(&held.run_id, event, at);
         }

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use super::arrivals::Arrivals;
 use super::loop_watch::NameId;
 use super::pace::{Pace, lateness};
-use super::task_run::{Limit, Outcome, bounded, report, report_panic, stop_test};
+use super::task_run::{Limit, Outcome, bounded, end_test, report, report_panic};
 use crate::client::Client;
 use crate::run::UserContext;
 use crate::task::{Cursor, Flow, TaskTable, UserRun, Wait};
@@ -131,8 +131,8 @@ impl<'a> Life<'a> {
                 self.end().await;
                 false
             }
-            Outcome::Asked(Flow::StopTest(reason)) => {
-                stop_test(self.context, &name, &reason);
+            Outcome::Asked(Flow::EndTest(end)) => {
+                end_test(self.context, &name, &end);
                 self.end().await;
                 false
             }
@@ -204,8 +204,8 @@ impl<'a> Life<'a> {
             Outcome::Asked(Flow::RescheduleImmediately) => Next::Pick,
             Outcome::Asked(Flow::Interrupt { immediately }) => Next::Leave { immediately },
             Outcome::Asked(Flow::StopUser) | Outcome::CutOff => Next::End,
-            Outcome::Asked(Flow::StopTest(reason)) => {
-                stop_test(self.context, task, &reason);
+            Outcome::Asked(Flow::EndTest(end)) => {
+                end_test(self.context, task, &end);
                 Next::End
             }
         }
@@ -281,8 +281,8 @@ impl<'a> Life<'a> {
                     report(self.context, &name, &text);
                 }
                 Outcome::Asked(Flow::StopUser) => next = Next::End,
-                Outcome::Asked(Flow::StopTest(reason)) => {
-                    stop_test(self.context, &name, &reason);
+                Outcome::Asked(Flow::EndTest(end)) => {
+                    end_test(self.context, &name, &end);
                     next = Next::End;
                 }
                 Outcome::Asked(flow) => report(self.context, &name, &misplaced(&flow)),

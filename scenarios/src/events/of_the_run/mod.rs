@@ -165,7 +165,7 @@ impl Events {
                 match guarded(|| handler(Arc::clone(run))).await {
                     Ok(()) => {}
                     Err(HandlerFailure::Error(error)) => match error.flow() {
-                        Some(Flow::StopTest(reason)) => run.stop_test(reason),
+                        Some(Flow::EndTest(end)) => run.end_test(end),
                         _ => self.report(event, &error.with_place(), run),
                     },
                     Err(HandlerFailure::Panicked(message)) => {

@@ -18,6 +18,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         rows_from_file(),
         optional(),
         stopping(),
+        finishing(),
         tagged(),
         own_host(),
         slow(),
@@ -310,6 +311,27 @@ fn stopping() -> Scenario {
     Scenario::new("stopping")
         .description("Says that the test failed, and stops it by itself")
         .user_type::<Stopper>()
+}
+
+#[derive(Default)]
+struct Finisher;
+
+#[fast_http_user(wait_time = constant(0.05))]
+impl Finisher {
+    #[task]
+    async fn work(&mut self, client: &mut Client) -> TaskResult {
+        client.get("/work").send().await?;
+        if client.user().index == 3 {
+            return finish_test("all sold");
+        }
+        Ok(())
+    }
+}
+
+fn finishing() -> Scenario {
+    Scenario::new("finishing")
+        .description("Has seen enough before the planned end")
+        .user_type::<Finisher>()
 }
 
 #[derive(Default)]

@@ -204,7 +204,7 @@ async fn what_agents_cannot_run_is_refused_before_it_is_uploaded() {
             "size": 4,
             "version": "0.0.7",
             "platform": "x86_64-linux-gnu",
-            "worker_protocol": 2,
+            "worker_protocol": 3,
             "scenarios": [],
         });
         let platform = std::env::consts::ARCH;

@@ -211,6 +211,30 @@ async fn a_scenario_says_that_the_test_failed_and_stops_it_on_every_worker() {
 }
 
 #[tokio::test]
+async fn a_scenario_finishes_the_test_before_its_time_on_every_worker() {
+    let _turn = heavy().await;
+    let nginx = Nginx::start().await;
+    let cluster = cluster().await;
+    let api = cluster.api();
+    let changes =
+        json!({ "scenario": "finishing", "users": 6, "workers": 2, "ramp_up": 1, "duration": 600 });
+    let id = api.start(&test(&nginx.url(), "lab", changes)).await;
+    let progress = api.wait_for_status(&id, "Finished", RUN_TIMEOUT).await;
+    assert!(
+        progress["elapsed_s"].as_f64().unwrap_or(999.0) < 60.0,
+        "{progress}"
+    );
+    let summary = api.summary(&id).await;
+    assert_eq!(
+        summary.totals.requests,
+        nginx.finish().await.totals().requests
+    );
+    let log = api.log(&id).await;
+    let reason = "finishing before the planned end, as the scenario asks: all sold";
+    assert_eq!(log.matches(reason).count(), 1, "{log}");
+}
+
+#[tokio::test]
 async fn tags_choose_tasks_and_those_that_choose_nothing_are_refused() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;

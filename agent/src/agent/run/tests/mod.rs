@@ -432,7 +432,7 @@ fn what_a_worker_prints_becomes_its_log_lines() {
 }
 
 #[test]
-fn a_failure_is_told_at_once_and_only_the_first() {
+fn a_failure_is_reported_immediately_and_only_the_first() {
     let mut stage = Stage::set();
     stage.drive();
     let reason = "no \u{1b}[31mtoken\nleft ".to_owned();
@@ -456,6 +456,21 @@ fn a_failure_is_told_at_once_and_only_the_first() {
         .iter()
         .filter(|snapshot| snapshot.failing.is_some());
     assert_eq!(sent.count(), 1);
+}
+
+#[test]
+fn the_wish_to_finish_is_reported_until_the_part_is_over() {
+    let mut stage = Stage::set();
+    stage.drive();
+    let asked = |stage: &Stage| stage.run.held(&"r".into()).finish_asked;
+    assert_eq!(asked(&stage), None);
+    let finish = |reason: &str| WorkerEvent::FinishTest {
+        reason: reason.into(),
+    };
+    stage.event(2_500, 3, finish("all\u{1b}sold"));
+    stage.event(2_600, 1, finish("another"));
+    assert_eq!(asked(&stage).as_deref(), Some("all sold"));
+    assert!(!stage.sent().contains(&(1, "stop")));
 }
 
 #[test]

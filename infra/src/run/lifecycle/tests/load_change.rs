@@ -59,6 +59,82 @@ fn each_change_that_is_refused_says_why() {
     assert!(refused(&run, 1, 0, at(7)).contains("over (Failed)"));
 }
 
+fn asks_to_finish(agent: &str, reason: &str) -> RunEvent {
+    RunEvent::AgentHeard {
+        agent_id: agent.into(),
+        run_time: None,
+        fetched_bytes: None,
+        finish_asked: Some(reason.into()),
+    }
+}
+
+#[test]
+fn a_scenario_that_finishes_early_moves_the_planned_end() {
+    let mut run = running();
+    let started = run.record().started_at.unwrap();
+    let now = started + Duration::from_secs(10);
+    let ask = asks_to_finish("b", "all\nsold");
+    let effects = run.handle(ask.clone(), now);
+    let log = "finishing before the planned end, as the scenario asks: all sold";
+    assert_eq!(effects[..2], [RunEffect::Log(log.into()), RunEffect::Save]);
+    let everyone = [("a".into(), "profile"), ("b".into(), "profile")];
+    assert_eq!(sent(&effects), everyone);
+    let end = RunTime::of_second(10) + CHANGE_DELAY;
+    assert_eq!(run.record().profile.ends_at, end);
+    // The next pings say it again, and another agent finishes for a reason of its own.
+    for (agent, later_ms) in [("b", 1_000), ("a", 1_100)] {
+        let now = now + Duration::from_millis(later_ms);
+        assert!(run.handle(asks_to_finish(agent, "more"), now).is_empty());
+    }
+    let refused = run.may_change_users(1, 0, now).unwrap_err();
+    assert!(refused.to_string().contains("about to end"), "{refused}");
+    for agent in ["a", "b"] {
+        let _ = run.handle(ended(agent, None), now + Duration::from_secs(2));
+    }
+    assert_eq!(run.record().phase, RunPhase::Finished);
+
+    // An agent that does not end then is late from that end on, and not from the end that was planned first.
+    let mut run = running();
+    let _ = run.handle(ask.clone(), now);
+    let late = now + CHANGE_DELAY + run.stop_timeout() + END_GRACE + LEASE;
+    let _ = run.handle(RunEvent::Tick, late);
+    assert!(matches!(run.record().phase, RunPhase::Failing(_)));
+}
+
+#[test]
+fn only_an_agent_of_a_run_in_progress_can_finish_it() {
+    let (mut run, _) = RunLifecycle::begin(record(&["a"]), LEASE, at(0));
+    let ask = asks_to_finish("a", "too early");
+    assert!(run.handle(ask.clone(), at(0)).is_empty());
+    let _ = run.handle(ready("a"), at(0));
+    assert!(
+        run.handle(asks_to_finish("c", "not mine"), at(5))
+            .is_empty()
+    );
+    let _ = run.handle(RunEvent::StopAsked, at(6));
+    assert!(run.handle(ask.clone(), at(7)).is_empty());
+    assert!(matches!(run.record().phase, RunPhase::Failing(_)));
+
+    // A coordinator that was restarted waits until it knows the run time.
+    let unfinished = UnfinishedRun {
+        record: running().record().clone(),
+        set_up_data: None,
+        saved: RunTime::of_second(20),
+    };
+    let (mut run, _) = RunLifecycle::recover(unfinished, LEASE, at(20_000_000));
+    assert!(run.handle(ask.clone(), at(20_000_000)).is_empty());
+    let _ = run.handle(returned("a"), at(20_000_000));
+    let known = RunEvent::AgentHeard {
+        agent_id: "a".into(),
+        run_time: Some(RunTime::of_second(21)),
+        fetched_bytes: None,
+        finish_asked: Some("now".into()),
+    };
+    let effects = run.handle(known, at(21_000_000));
+    assert!(effects.contains(&RunEffect::Save), "{effects:?}");
+    assert!(run.record().profile.ends_at < RunTime::of_second(22));
+}
+
 /// As `record`, but worker 0 is agent b's.
 fn record_for_shapes() -> RunRecord {
     let mut record = record(&["a", "b"]);

@@ -9,6 +9,7 @@ fn heard(agent: &str, run_time: u64) -> RunEvent {
         agent_id: agent.into(),
         run_time: Some(RunTime::from_micros(run_time)),
         fetched_bytes: None,
+        finish_asked: None,
     }
 }
 

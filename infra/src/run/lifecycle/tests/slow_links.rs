@@ -121,6 +121,7 @@ fn an_agent_that_fetches_the_build_is_waited_for() {
         agent_id: "a".into(),
         run_time: None,
         fetched_bytes: Some(bytes),
+        finish_asked: None,
     };
     let step = PREPARE_TIMEOUT - Duration::from_secs(1);
     let mut now = at(0);

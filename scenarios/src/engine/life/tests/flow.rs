@@ -37,6 +37,20 @@ async fn stop_test_reaches_the_recorder_and_ends_the_user() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn finish_test_reaches_the_recorder_and_ends_the_user() {
+    let story = tell(60_000, |user| {
+        user.wait_time(constant(1.0))
+            .with(say("task").ends(&[DONE, FINISH_TEST]))
+            .on_stop(say("bye").ends(&[FINISH_TEST]))
+    })
+    .await;
+    assert_eq!(story.text(), "task@0 task@1000 bye@1000");
+    assert_eq!(story.memory.finish_reasons(), ["all sold", "all sold"]);
+    assert!(story.memory.stop_reasons().is_empty());
+    assert!(story.errors.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn errors_and_panics_in_a_task_set_are_reported_and_it_goes_on() {
     let story = tell(2_500, |user| {
         let set = Sets::<()>::new("Set").with(say("task").ends(&[FAIL, PANIC, DONE]));

@@ -111,6 +111,7 @@ const INTERRUPT_AND_WAIT: End = interrupt_and_wait;
 const RESCHEDULE: End = reschedule;
 const IMMEDIATELY: End = reschedule_immediately;
 const STOP_TEST: End = || stop_test("no stock left");
+const FINISH_TEST: End = || finish_test("all sold");
 const FAIL: End = || Err(TaskError::new("my own words"));
 const PANIC: End = || panic!("dropped the basket");
 
