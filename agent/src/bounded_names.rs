@@ -7,7 +7,8 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use greylag_infra::protocol::{
-    Endpoint, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, MAX_NAME_BYTES, OTHER, cut,
+    CustomMetric, Endpoint, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, MAX_NAME_BYTES,
+    MetricNames, OTHER, cut,
 };
 use hashbrown::{DefaultHashBuilder, HashTable};
 
@@ -30,6 +31,8 @@ pub(crate) struct BoundedNames {
     /// Number of [`OTHER`], once an error is beyond the cap.
     other_error: Option<u32>,
     overflowed: Overflowed,
+    /// Custom metrics, which have their own caps.
+    pub(crate) metrics: MetricNames,
 }
 
 /// The names that a reader of [`BoundedNames`] has, by number.
@@ -37,6 +40,7 @@ pub(crate) struct BoundedNames {
 pub(crate) struct KnownNames {
     pub(crate) endpoints: Vec<Arc<Endpoint>>,
     pub(crate) errors: Vec<Arc<str>>,
+    pub(crate) metrics: Vec<CustomMetric>,
 }
 
 /// What went beyond its cap.
@@ -155,6 +159,8 @@ impl BoundedNames {
         known.endpoints.extend_from_slice(new);
         let new = self.errors[known.errors.len()..].iter();
         known.errors.extend(new.map(|(_, text)| Arc::clone(text)));
+        let new = &self.metrics.metrics()[known.metrics.len()..];
+        known.metrics.extend_from_slice(new);
     }
 
     /// The text of an error by its number.

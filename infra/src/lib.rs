@@ -38,9 +38,9 @@ pub use profile::{
     distribute_workers, equal_weights, own_users, workers_by_cores,
 };
 pub use protocol::{
-    Counted, FailureReason, GeneratorNotice, GeneratorNotices, LostWorker, MAX_GENERATOR_NOTICES,
-    MAX_NOTICE_SUBJECTS, MachineHealth, NoticeKind, ProcessHealth, Saturation, SetUpData,
-    TimerLateness, WorkerFailure,
+    Counted, CustomMetric, FailureReason, GeneratorNotice, GeneratorNotices, LostWorker,
+    MAX_GENERATOR_NOTICES, MAX_NOTICE_SUBJECTS, MachineHealth, MetricKind, NoticeKind,
+    ProcessHealth, Saturation, SetUpData, TimerLateness, WorkerFailure,
 };
 pub use registry::{
     Admission, AgentIdentity, AgentView, ConnectionStatus, FreeAgents, InfrastructureError,

@@ -41,6 +41,7 @@ pub use compare::{
 };
 pub use measure::{
     arrivals::Arrivals,
+    custom::{MetricError, MetricNumbers, MetricSums, PackedMetric, check_metric, in_units},
     distribution::{CurvePoint, Distribution, DistributionBucket},
     histogram_codec::HistogramError,
     interval::{
@@ -59,8 +60,8 @@ pub use results::comparison::{
 pub use results::summary::{
     ErrorSpread, Progress, Summary, SummaryBuild, SummaryCompleteness, SummaryCoverage,
     SummaryEndpoint, SummaryEndpointName, SummaryError, SummaryGap, SummaryGenerator, SummaryLoss,
-    SummaryRun, SummaryScope, SummaryShipped, SummaryStretch, SummaryTotals, SummaryWarning,
-    SummaryWorst,
+    SummaryMetric, SummaryRun, SummaryScope, SummaryShipped, SummaryStretch, SummaryTotals,
+    SummaryWarning, SummaryWorst,
 };
 #[cfg(feature = "coordinator")]
 pub use results::{
@@ -73,9 +74,10 @@ pub use store::{
     AnnotationChange, Annotations, BundleError, CURRENT_RPS_WINDOW_S, Chart, ChartData, ChartLine,
     ChartSteps, CurrentRate, CurrentRps, EmptyWindow, Judgement, LogFilter, LogOrder, LogPage,
     LogPattern, LogRange, MAX_CHART_STEPS, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_RUN_MARKS,
-    MAX_RUNS_PER_QUERY, PatternError, RunFilter, RunIsPinned, RunMark, RunNotOver, RunTotals,
-    SamplePoint, SampleRow, Samples, SaveOutcome, Scope, Series, Store, StoreError, TestRecord,
-    TooManyMarks, UnknownAgentName, UnknownEndpoint, Window, WorkerRow, other_endpoint,
+    MAX_RUNS_PER_QUERY, MetricSeries, MetricTotals, PatternError, RunFilter, RunIsPinned, RunMark,
+    RunNotOver, RunTotals, SamplePoint, SampleRow, Samples, SaveOutcome, Scope, Series, Store,
+    StoreError, TestRecord, TooManyMarks, UnknownAgentName, UnknownEndpoint, Window, WorkerRow,
+    other_endpoint,
 };
 #[cfg(feature = "coordinator")]
 pub use thresholds::ThresholdAbort;

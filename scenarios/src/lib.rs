@@ -11,6 +11,7 @@ mod goose_scenario;
 mod load_shape;
 #[doc(hidden)]
 pub mod macro_support;
+mod metrics;
 mod options;
 mod place;
 pub mod prelude;
@@ -41,11 +42,13 @@ pub use load_shape::{
     LoadShape, MAX_SHAPE_CHANGES, MAX_SHAPE_USERS, SHAPE_TICK, ShapeChange, ShapeError, ShapePlan,
     ShapeTick, ShapeTime,
 };
+pub use metrics::{Amount, Counter, Gauge, Histogram, InRun, Rate};
 pub use options::{CustomOption, CustomOptionKind, OptionError, Options};
 /// For random choices of users: `greylag::rand::random_range(1..=50)`.
 pub use rand;
 pub use recorder::{
-    Arrival, FailedRequest, FailedResponse, GeneratorLimit, Recorder, RequestSample,
+    Arrival, FailedRequest, FailedResponse, GeneratorLimit, MetricKind, MetricValue, Recorder,
+    RequestSample,
 };
 pub use rows::{DataSource, MAX_DATA_BYTES, MAX_ROWS, Rows, RowsError};
 pub use run::{

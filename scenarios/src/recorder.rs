@@ -97,6 +97,32 @@ pub enum GeneratorLimit<'a> {
     },
 }
 
+/// How the values of a custom metric add up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// To a total.
+    Counter,
+    /// The last one counts, and the least and the greatest.
+    Gauge,
+    /// To a share: each is 0 or 1.
+    Rate,
+    /// To the statistics of all of them.
+    Histogram,
+}
+
+/// A value of a custom metric.
+#[derive(Debug, Clone, Copy)]
+pub struct MetricValue<'a> {
+    /// The metric's name, whatever the scenario wrote: neither checked nor bounded.
+    pub name: &'a str,
+    /// How its values add up.
+    pub kind: MetricKind,
+    /// Its unit, likewise; may be empty.
+    pub unit: &'a str,
+    /// The value in millionths of the unit; `None` for what is not a number, infinite or far too large.
+    pub millionths: Option<i64>,
+}
+
 /// What a timing is given to. The worker's recorder implements it.
 ///
 /// Called by the users themselves, from any thread of the runtime, once per event.
@@ -114,6 +140,8 @@ pub trait Recorder: Send + Sync + 'static {
     fn arrival(&self, _arrival: Arrival) {}
     /// The load generator itself ran short of something. Called once for each request or occurrence.
     fn generator_limit(&self, _limit: GeneratorLimit<'_>) {}
+    /// A value of a custom metric.
+    fn metric(&self, _value: &MetricValue<'_>) {}
     /// The scenario says that the test failed, for this reason. May be called often, also for the same one.
     fn fail_test(&self, _reason: &str) {}
     /// The scenario asks to stop the whole test, for this reason. May be called more than once; the first

@@ -18,7 +18,7 @@ pub struct Summary {
     pub totals: Totals,
     pub endpoints: Vec<Endpoint>,
     pub errors: Vec<ErrorCount>,
-    #[serde(default)]
+    pub custom_metrics: Vec<CustomMetric>,
     pub thresholds: Vec<ThresholdResult>,
     /// `passed` or `failed`.
     pub verdict: Option<String>,
@@ -26,6 +26,28 @@ pub struct Summary {
     pub generator: Generator,
     pub series_step_s: u32,
     pub series: Vec<Point>,
+}
+
+/// A custom metric; what its kind does not have is null.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct CustomMetric {
+    pub name: String,
+    pub kind: String,
+    pub unit: String,
+    pub count: u64,
+    pub total: Option<f64>,
+    pub per_second: Option<f64>,
+    pub rate: Option<f64>,
+    pub last: Option<f64>,
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+    pub avg: Option<f64>,
+    pub p50: Option<f64>,
+    pub p90: Option<f64>,
+    pub p95: Option<f64>,
+    pub p99: Option<f64>,
 }
 
 /// What was run, and how it went.

@@ -12,9 +12,11 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use greylag_infra::protocol::{MAX_ERROR_BYTES, MAX_NAME_BYTES, cut, visible_line};
+use greylag_infra::protocol::{
+    LeftOut, MAX_ERROR_BYTES, MAX_METRIC_VALUE, MAX_NAME_BYTES, MetricKind, cut, visible_line,
+};
 use greylag_infra::{GeneratorNotice, GeneratorNotices, NoticeKind, SecretMask};
-use greylag_scenarios::{Arrival, GeneratorLimit, Recorder, RequestSample};
+use greylag_scenarios::{Arrival, GeneratorLimit, MetricValue, Recorder, RequestSample};
 use tokio::sync::Notify;
 
 use crate::bounded_names::{BoundedNames, KnownNames, Overflowed, TASK_METHOD};
@@ -171,6 +173,28 @@ impl RunRecorder {
         let spare = &mut state.seconds.spare;
         let room = MAX_SPARE.saturating_sub(spare.len());
         spare.extend(seconds.into_iter().take(room));
+    }
+
+    /// Adds a value of a custom metric at this run time.
+    pub(crate) fn metric_at(&self, value: &MetricValue<'_>, at: Duration) {
+        let kind = kind_of(value);
+        let mut state = self.lock();
+        let State {
+            names,
+            seconds,
+            notices,
+            ..
+        } = &mut *state;
+        let number = names.metrics.number(value.name, kind, value.unit);
+        match number.and_then(|number| Ok((number, checked_value(value, kind)?))) {
+            Ok((number, millionths)) => {
+                let second = seconds.at(whole_seconds(at));
+                second.metric(number, kind, millionths, at);
+            }
+            Err(left_out) => {
+                notices.add(left_out.notice(value.name, whole_seconds(at), 1));
+            }
+        }
     }
 
     /// How long ago run time zero was.
@@ -344,6 +368,10 @@ impl Recorder for RunRecorder {
         });
     }
 
+    fn metric(&self, value: &MetricValue<'_>) {
+        self.metric_at(value, self.run_time());
+    }
+
     fn fail_test(&self, reason: &str) {
         let second = self.second_now();
         self.notice(GeneratorNotice {
@@ -366,9 +394,33 @@ impl Recorder for RunRecorder {
     }
 }
 
+fn kind_of(value: &MetricValue<'_>) -> MetricKind {
+    use greylag_scenarios::MetricKind as Declared;
+    match value.kind {
+        Declared::Counter => MetricKind::Counter,
+        Declared::Gauge => MetricKind::Gauge,
+        Declared::Rate => MetricKind::Rate,
+        Declared::Histogram => MetricKind::Histogram,
+    }
+}
+
+/// A value in millionths, if it is one that adds up.
+fn checked_value(value: &MetricValue<'_>, kind: MetricKind) -> Result<i64, LeftOut> {
+    let millionths = value.millionths.ok_or(LeftOut::NotFinite)?;
+    if !(-MAX_METRIC_VALUE..=MAX_METRIC_VALUE).contains(&millionths) {
+        return Err(LeftOut::TooLarge);
+    }
+    if kind == MetricKind::Counter && millionths < 0 {
+        return Err(LeftOut::Negative);
+    }
+    Ok(millionths)
+}
+
 fn whole_seconds(run_time: Duration) -> u32 {
     u32::try_from(run_time.as_secs()).unwrap_or(u32::MAX)
 }
 
+#[cfg(test)]
+mod metric_tests;
 #[cfg(test)]
 mod tests;

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use greylag_infra::micros;
-use greylag_infra::protocol::{ErrorSampleData, SampleData, SampleDetails, SampleKind, UserChange};
-use greylag_reporting::{Interval, SampleReservoir};
+use greylag_infra::protocol::{
+    ErrorSampleData, MetricKind, SampleData, SampleDetails, SampleKind, UserChange,
+};
+use greylag_reporting::{Interval, MetricSums, SampleReservoir};
 use greylag_scenarios::RequestSample;
 
 use super::KeptSample;
 use crate::bounded_names::KnownNames;
-use crate::worker_protocol::{REPORT_BYTES, Report, add_change, interval_bytes};
+use crate::worker_protocol::{REPORT_BYTES, Report, add_change, interval_bytes, metric_bytes};
 
 /// What ended in one second. Its memory is reused for later seconds.
 #[derive(Default)]
@@ -22,6 +24,8 @@ pub(crate) struct Second {
     cells: Vec<Option<Box<Cell>>>,
     /// Endpoints whose cell is not empty.
     touched: Vec<u32>,
+    /// Values of custom metrics, by number.
+    metrics: BTreeMap<u32, MetricSums>,
     samples: SampleReservoir,
 }
 
@@ -41,7 +45,7 @@ impl Second {
 
     /// Whether anything is counted in it, samples aside.
     pub(super) fn has_counts(&self) -> bool {
-        !self.touched.is_empty() || self.users != UserChange::default()
+        !self.touched.is_empty() || !self.metrics.is_empty() || self.users != UserChange::default()
     }
 
     /// Returns everything but the samples; `fresh` becomes the memory for the rest of the second.
@@ -105,6 +109,13 @@ impl Second {
         self.cell(endpoint).failed.record_error(error, 1);
     }
 
+    /// Adds a value in millionths to a custom metric.
+    pub(super) fn metric(&mut self, number: u32, kind: MetricKind, value: i64, at: Duration) {
+        let is_counted = kind == MetricKind::Histogram;
+        let sums = self.metrics.entry(number).or_default();
+        sums.record(value, micros(at), is_counted);
+    }
+
     /// Adds another second's counts to this one and empties the other.
     pub(super) fn merge(&mut self, other: &mut Second) {
         add_change(&mut self.users, std::mem::take(&mut other.users));
@@ -116,6 +127,9 @@ impl Second {
             added.clear();
         }
         other.touched.clear();
+        for (number, sums) in std::mem::take(&mut other.metrics) {
+            self.metrics.entry(number).or_default().merge(&sums);
+        }
         for sample in other.samples.drain() {
             self.samples.record(sample);
         }
@@ -159,6 +173,13 @@ impl Second {
             cell.clear();
             reports.close_if_full();
         }
+        for (number, sums) in std::mem::take(&mut self.metrics) {
+            let position = reports.position_of_metric(number, names);
+            let values = sums.to_wire(self.number, position);
+            reports.size += metric_bytes(&values);
+            reports.open().metric_values.push(values);
+            reports.close_if_full();
+        }
         for sample in self.samples.drain() {
             let endpoint = reports.position_of(sample.endpoint, names);
             let mut details = sample.details;
@@ -191,6 +212,8 @@ pub(crate) struct Reports {
     positions: Vec<Option<u32>>,
     /// Likewise of each error that samples refer to.
     error_positions: BTreeMap<u32, u32>,
+    /// Likewise of each custom metric.
+    metric_positions: BTreeMap<u32, u32>,
     size: usize,
 }
 
@@ -226,6 +249,15 @@ impl Reports {
         })
     }
 
+    fn position_of_metric(&mut self, number: u32, names: &KnownNames) -> u32 {
+        *self.metric_positions.entry(number).or_insert_with(|| {
+            let metric = names.metrics[number as usize].clone();
+            self.size += metric.name.len() + metric.unit.len();
+            self.open.metrics.push(metric);
+            self.open.metrics.len() as u32 - 1
+        })
+    }
+
     /// Adds a failed request that was kept.
     pub(crate) fn add_error_sample(&mut self, sample: KeptSample, names: &KnownNames) {
         let endpoint = self.position_of(sample.endpoint, names);
@@ -249,6 +281,7 @@ impl Reports {
         self.done.push(std::mem::take(&mut self.open));
         self.positions.clear();
         self.error_positions.clear();
+        self.metric_positions.clear();
         self.size = 0;
     }
 

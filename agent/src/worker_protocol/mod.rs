@@ -6,7 +6,9 @@
 mod socket;
 
 use bytes::Bytes;
-use greylag_infra::protocol::{Endpoint, ErrorSampleData, IntervalData, SampleData, UserChange};
+use greylag_infra::protocol::{
+    CustomMetric, Endpoint, ErrorSampleData, IntervalData, MetricData, SampleData, UserChange,
+};
 use greylag_infra::{
     GeneratorNotice, LoadProfile, LoadTest, OnLostAgent, ProcessHealth, RunTime, SetUpData,
     WallTime, WorkerFailure,
@@ -106,6 +108,9 @@ pub(crate) struct Report {
     /// Texts of errors that `samples` and `error_samples` refer to by position.
     pub(crate) sample_errors: Vec<String>,
     pub(crate) error_samples: Vec<ErrorSampleData>,
+    /// Custom metrics that `metric_values` refer to by position.
+    pub(crate) metrics: Vec<CustomMetric>,
+    pub(crate) metric_values: Vec<MetricData>,
     /// What the worker ran short of.
     pub(crate) notices: Vec<GeneratorNotice>,
     /// How the worker fared, without its number, which the agent adds.
@@ -119,7 +124,9 @@ impl Report {
     pub(crate) fn complete_until(&self) -> u32 {
         let intervals = self.intervals.iter().map(|interval| interval.second);
         let users = self.user_changes.iter().map(|change| change.second);
-        intervals.chain(users).max().unwrap_or(0).max(self.until)
+        let metrics = self.metric_values.iter().map(|values| values.second);
+        let all = intervals.chain(users).chain(metrics);
+        all.max().unwrap_or(0).max(self.until)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -127,6 +134,7 @@ impl Report {
             && self.user_changes.is_empty()
             && self.samples.is_empty()
             && self.error_samples.is_empty()
+            && self.metric_values.is_empty()
             && self.notices.is_empty()
             && self.health.is_empty()
     }
@@ -204,6 +212,13 @@ pub(crate) fn interval_bytes(interval: &IntervalData) -> usize {
         &interval.statuses,
     ];
     FIELDS + counts.map(|bytes| bytes.len()).iter().sum::<usize>() + errors
+}
+
+/// About how many bytes the values of a custom metric take in a frame.
+pub(crate) fn metric_bytes(values: &MetricData) -> usize {
+    /// Names and numbers of the fields.
+    const FIELDS: usize = 160;
+    FIELDS + values.counts.len()
 }
 
 #[cfg(test)]
@@ -331,6 +346,8 @@ mod tests {
                 body: Some("b".into()),
                 ..ErrorSampleData::default()
             }],
+            metrics: vec![CustomMetric::default()],
+            metric_values: vec![MetricData::default()],
             notices: vec![GeneratorNotice::default()],
             health: vec![ProcessHealth {
                 late: Some(TimerLateness::default()),
@@ -386,6 +403,6 @@ mod tests {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (3, "4cc948c5"));
+        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (3, "398dae6d"));
     }
 }

@@ -52,6 +52,8 @@ pub enum NoticeKind {
     /// The scenario's code said that the test failed, for the reason `subject`; `count` is how often. It is not a shortage, but travels the
     /// same way.
     TestFailed,
+    /// Values of a custom metric were left out: `subject` is its name and why, `count` is how many.
+    CustomMetric,
     /// A kind that this version does not know.
     #[default]
     #[serde(other)]
@@ -320,6 +322,14 @@ impl fmt::Display for NoticeText<'_> {
                     subject => subject,
                 };
                 write!(f, "the scenario's code says that the test failed: {reason}")
+            }
+            NoticeKind::CustomMetric => {
+                self.seconds(f)?;
+                let values = match count {
+                    1 => "1 value of a custom metric was".to_owned(),
+                    count => format!("{count} values of custom metrics were"),
+                };
+                write!(f, "{values} left out ({subject}); mend the scenario's code")
             }
             NoticeKind::Unknown => {
                 self.seconds(f)?;

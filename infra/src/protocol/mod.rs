@@ -1,6 +1,7 @@
 //! The wire between agents and the coordinator. What to do when it changes is said in `messages.rs`.
 
 mod counted;
+mod custom_metric;
 mod error_sample;
 mod failure_reason;
 mod frames;
@@ -18,6 +19,10 @@ pub use crate::base::{
 };
 pub use crate::load_test::{OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo};
 pub use counted::Counted;
+pub use custom_metric::{
+    CustomMetric, LeftOut, MAX_CUSTOM_METRICS, MAX_METRIC_COUNT, MAX_METRIC_NAME_BYTES,
+    MAX_METRIC_UNIT_BYTES, MAX_METRIC_VALUE, METRIC_ONE, MetricData, MetricKind, MetricNames,
+};
 pub use error_sample::{
     ErrorSampleData, MAX_ERROR_SAMPLES_OF_AGENT, MAX_ERROR_SAMPLES_OF_ERROR,
     MAX_ERROR_SAMPLES_OF_RUN, MAX_SAMPLE_BODY_BYTES, MAX_SAMPLE_HEADER_BYTES,

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::{
-    ErrorSampleData, FailureReason, GeneratorNotice, MAX_ERROR_SAMPLES_OF_RUN, ProcessHealth,
-    SampleDetails,
+    CustomMetric, ErrorSampleData, FailureReason, GeneratorNotice, MAX_CUSTOM_METRICS,
+    MAX_ERROR_SAMPLES_OF_RUN, MetricData, ProcessHealth, SampleDetails,
 };
 use crate::base::{MAX_ERRORS, MAX_WORKERS, RunId, RunTime, WallTime, bounded_list};
 
@@ -76,6 +76,18 @@ pub struct Snapshot {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub health: Vec<ProcessHealth>,
+    /// Custom metrics that `metric_values` refer to by position.
+    #[serde(
+        deserialize_with = "bounded_list::<_, _, MAX_CUSTOM_METRICS>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub metrics: Vec<CustomMetric>,
+    /// Their values, by second and metric.
+    #[serde(
+        deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_PARTS>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub metric_values: Vec<MetricData>,
     /// With it, all results of the seconds of run time before this one are there, from all workers of the agent.
     pub complete_until: u32,
     /// Set in the last snapshot of the run.

@@ -54,11 +54,16 @@ pub(crate) struct BucketCounts(Vec<(u32, u64)>);
 
 /// Position of the count that a value belongs to; values above [`HIGHEST_US`] count as that.
 pub(crate) fn position_of(value_us: u64) -> u32 {
-    let value = value_us.min(HIGHEST_US);
+    unbounded_position(value_us.min(HIGHEST_US))
+}
+
+/// The same of any value, where there is no greatest one.
+pub(super) const fn unbounded_position(value: u64) -> u32 {
     let bucket = (u64::BITS - (value | (2 * HALF - 1)).leading_zeros()) - (HALF_MAGNITUDE + 1);
     let sub_bucket = value >> bucket;
-    let position = (u64::from(bucket + 1) << HALF_MAGNITUDE) + sub_bucket - HALF;
-    u32::try_from(position).expect("the position of 1 h is 23,220")
+    let position = ((bucket as u64 + 1) << HALF_MAGNITUDE) + sub_bucket - HALF;
+    // At most 55 times 1,024.
+    position as u32
 }
 
 /// Least value that belongs to a count.
@@ -233,12 +238,17 @@ fn plain_body(bytes: &[u8]) -> Result<&[u8], HistogramError> {
 }
 
 /// Gives each position and count of what comes after a header.
-pub(super) fn visit_body(
+pub(super) fn visit_body(body: &[u8], visit: impl FnMut(u32, u64)) -> Result<(), HistogramError> {
+    visit_body_up_to(body, position_of(HIGHEST_US), visit)
+}
+
+/// The same where `last` is the greatest position that there may be.
+pub(super) fn visit_body_up_to(
     body: &[u8],
+    last: u32,
     mut visit: impl FnMut(u32, u64),
 ) -> Result<(), HistogramError> {
     let mut rest = body;
-    let last = position_of(HIGHEST_US);
     let mut position: u32 = 0;
     while !rest.is_empty() {
         let count = take_count(&mut rest)?;

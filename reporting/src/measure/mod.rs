@@ -4,6 +4,7 @@
 
 pub(crate) mod arrivals;
 pub(crate) mod count_sum;
+pub(crate) mod custom;
 pub(crate) mod distribution;
 pub(crate) mod health;
 pub(crate) mod histogram_codec;

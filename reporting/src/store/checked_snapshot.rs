@@ -1,12 +1,13 @@
 //! What is checked of a snapshot before the database is asked.
 
 use greylag_infra::protocol::{
-    AgentEnd, Endpoint, ErrorCount, ErrorSampleData, LogLine, MAX_ERROR_BYTES, MAX_NAME_BYTES,
-    SampleData, Snapshot, UserChange, WorkerState, cut,
+    AgentEnd, CustomMetric, Endpoint, ErrorCount, ErrorSampleData, LogLine, MAX_ERROR_BYTES,
+    MAX_NAME_BYTES, SampleData, Snapshot, UserChange, WorkerState, cut,
 };
 use greylag_infra::{GeneratorNotice, LostWorker, ProcessHealth, WallTime};
 
 use super::error::{StoreError, StoreResult};
+use crate::measure::custom::{PackedMetric, check_metric};
 use crate::measure::interval::{PackedInterval, check_wire_packed};
 
 /// A snapshot whose histograms and references have been checked, which needs no database.
@@ -24,6 +25,8 @@ pub(super) struct CheckedSnapshot {
     pub(super) workers: Vec<WorkerState>,
     pub(super) notices: Vec<GeneratorNotice>,
     pub(super) health: Vec<ProcessHealth>,
+    pub(super) metrics: Vec<CustomMetric>,
+    pub(super) metric_values: Vec<CheckedMetric>,
     pub(super) lost_workers: Vec<LostWorker>,
     pub(super) end: Option<AgentEnd>,
     /// With it, all of the agent's results of the seconds before this one are there.
@@ -38,6 +41,15 @@ pub(super) struct CheckedInterval {
     pub(super) endpoint: usize,
     pub(super) interval: PackedInterval,
     pub(super) errors: Vec<ErrorCount>,
+}
+
+/// The values of a custom metric in a second.
+#[derive(Debug)]
+pub(super) struct CheckedMetric {
+    pub(super) second: u32,
+    /// Position in the snapshot's metrics.
+    pub(super) metric: usize,
+    pub(super) values: PackedMetric,
 }
 
 /// Most bytes of all histograms of a snapshot when they are inflated: few bytes on the wire can be thousands.
@@ -77,6 +89,7 @@ impl CheckedSnapshot {
                 "a sample refers to error {error} but there are {errors}"
             ))),
         };
+        let metric_values = check_metrics(&snapshot)?;
         let mut bytes = 0;
         let intervals = snapshot
             .intervals
@@ -174,6 +187,8 @@ impl CheckedSnapshot {
             workers: snapshot.workers,
             notices: snapshot.notices,
             health: snapshot.health,
+            metrics: snapshot.metrics.iter().map(CustomMetric::bounded).collect(),
+            metric_values,
             lost_workers: snapshot.lost_workers,
             end: snapshot.end,
             saved_until: snapshot.complete_until,
@@ -205,6 +220,12 @@ impl CheckedSnapshot {
             + of_list(&self.workers, |_| 0)
             + of_list(&self.health, |_| 0)
             + of_list(&self.notices, |notice| of_text(&notice.subject))
+            + of_list(&self.metrics, |metric| {
+                of_text(&metric.name) + of_text(&metric.unit)
+            })
+            + of_list(&self.metric_values, |metric| {
+                metric.values.count_bytes() + ALLOCATION_BYTES
+            })
             + of_list(&self.lost_workers, |worker| of_text(&worker.how))
             + self.end.as_ref().map_or(0, of_end)
     }
@@ -215,6 +236,7 @@ impl CheckedSnapshot {
             .iter()
             .map(|interval| interval.second)
             .chain(self.user_changes.iter().map(|change| change.second))
+            .chain(self.metric_values.iter().map(|metric| metric.second))
             .chain(
                 self.samples
                     .iter()
@@ -242,6 +264,28 @@ fn of_end(end: &AgentEnd) -> usize {
     let reason = end.reason.as_ref().map(|reason| format!("{reason:?}"));
     let texts = [&reason, &end.failure].into_iter().flatten();
     texts.map(of_text).sum::<usize>() + of_list(&end.lost_workers, |worker| of_text(&worker.how))
+}
+
+/// Checks the values of a snapshot's custom metrics, before their names are bounded.
+fn check_metrics(snapshot: &Snapshot) -> StoreResult<Vec<CheckedMetric>> {
+    let invalid = |reason: String| StoreError::InvalidSnapshot(reason);
+    let checked = snapshot.metric_values.iter().map(|data| {
+        let metric = data.metric as usize;
+        let known = snapshot.metrics.get(metric).ok_or_else(|| {
+            let listed = snapshot.metrics.len();
+            invalid(format!(
+                "it refers to custom metric {metric} but lists {listed}"
+            ))
+        })?;
+        check_number("the time of a custom metric's value", data.last_at_us)?;
+        let values = check_metric(known.kind, data).map_err(|error| invalid(error.to_string()))?;
+        Ok(CheckedMetric {
+            second: data.second,
+            metric,
+            values,
+        })
+    });
+    checked.collect()
 }
 
 fn check_number(what: &str, number: u64) -> StoreResult<()> {
@@ -300,10 +344,13 @@ fn check_change(change: &UserChange) -> StoreResult<()> {
 
 #[cfg(test)]
 mod tests {
-    use greylag_infra::protocol::{FailureReason, IntervalData, LostWorker, NoticeKind};
+    use greylag_infra::protocol::{
+        FailureReason, IntervalData, LostWorker, MetricKind, NoticeKind,
+    };
     use greylag_infra::{MachineHealth, RunTime, TimerLateness};
 
     use super::*;
+    use crate::measure::custom::MetricSums;
 
     const MANY: u32 = 1_000;
 
@@ -484,6 +531,20 @@ mod tests {
                             file_limit: Some(1 << 30),
                         }),
                         ..ProcessHealth::default()
+                    }),
+                    ..none()
+                },
+            ),
+            (
+                "custom metrics",
+                Snapshot {
+                    metrics: (0..100)
+                        .map(|number| CustomMetric::new(&text(number), MetricKind::Histogram, "s"))
+                        .collect(),
+                    metric_values: many(|second| {
+                        let mut sums = MetricSums::default();
+                        (0..50).for_each(|value| sums.record(value << 30, 1 << 40, true));
+                        sums.to_wire(second, second % 100)
                     }),
                     ..none()
                 },

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use greylag_infra::protocol::{Endpoint, MAX_ENDPOINTS, MAX_ERRORS, OTHER, WorkerState};
+use greylag_infra::protocol::{
+    CustomMetric, Endpoint, LeftOut, MAX_ENDPOINTS, MAX_ERRORS, MetricNames, OTHER, WorkerState,
+};
 use greylag_infra::{AgentId, RunId, RunRecord, WallClock, WallTime};
 use rusqlite::{Connection, Transaction, params};
 
@@ -15,7 +17,7 @@ use super::recent_rows::RecentRows;
 use super::scope::Scope;
 use super::totals::{self, RunTotals};
 use super::upkeep::Upkeep;
-use super::{rollup, run_rows, second_rows};
+use super::{metric_rows, rollup, run_rows, second_rows};
 use crate::measure::interval::{IntervalSum, Measures};
 use crate::measure::windows::Rolled;
 
@@ -141,6 +143,7 @@ pub(super) struct LiveRun {
     pub(super) sum: IntervalSum,
     /// Workers by index, as they are stored.
     pub(super) workers: HashMap<u32, WorkerState>,
+    metrics: MetricNames,
     endpoints: HashMap<Endpoint, i64>,
     endpoints_by_number: Vec<Endpoint>,
     errors: HashMap<(i64, String), i64>,
@@ -214,6 +217,7 @@ impl LiveRun {
             recent: RecentRows::after(last_second),
             sum: IntervalSum::default(),
             workers: HashMap::new(),
+            metrics: metric_rows::names(connection, key)?,
             endpoints: (0..).zip(&endpoints).map(|(n, e)| (e.clone(), n)).collect(),
             endpoints_by_number: endpoints,
             // Where an agent did so itself, it has warned.
@@ -308,6 +312,26 @@ impl LiveRun {
         self.errors_by_number.push(key.clone());
         self.errors.insert(key, number);
         Ok((number, first_beyond))
+    }
+
+    /// The number of a custom metric, a new one if its name is new; or why its values are left out.
+    pub(super) fn metric_number(
+        &mut self,
+        connection: &Connection,
+        metric: &CustomMetric,
+    ) -> StoreResult<Result<u32, LeftOut>> {
+        let known = self.metrics.metrics().len();
+        let number = self.metrics.number(&metric.name, metric.kind, &metric.unit);
+        if let Some(new) = self.metrics.metrics().get(known) {
+            metric_rows::add_name(connection, self.key, known as u32, new)?;
+        }
+        Ok(number)
+    }
+
+    /// How many custom metrics the run has.
+    pub(super) fn metrics(&self) -> u32 {
+        // At most a hundred.
+        self.metrics.metrics().len() as u32
     }
 
     /// How exactly the run's agents are kept. What an earlier version began is decided when something is saved of it.

@@ -81,6 +81,15 @@ impl Scope {
         }
     }
 
+    /// The same of all endpoints, agents and outcomes, for what knows none of these.
+    pub(super) fn seconds_only(&self) -> Self {
+        Self {
+            window: self.window,
+            without_saturated: self.without_saturated,
+            ..Self::default()
+        }
+    }
+
     /// Whether it is the whole run.
     pub fn is_whole(&self) -> bool {
         *self == Self::default()

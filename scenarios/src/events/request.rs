@@ -12,7 +12,7 @@ use crate::client::{RequestContext, Status};
 use crate::engine::LogLimit;
 use crate::place::panic_message;
 use crate::recorder::RequestSample;
-use crate::run::UserInfo;
+use crate::run::{Run, UserInfo};
 
 /// Hears every sample, and may rename it.
 pub(crate) type RequestListener = Arc<dyn Fn(&mut RequestEvent<'_>) + Send + Sync>;
@@ -39,6 +39,7 @@ pub struct RequestEvent<'a> {
     pub sample: &'a RequestSample<'a>,
     /// Whose request it was.
     pub user: &'a UserInfo,
+    run: &'a Run,
     details: Details<'a>,
     name: Option<String>,
 }
@@ -47,6 +48,11 @@ impl RequestEvent<'_> {
     /// The HTTP method, or the type given to [`Client::measure`](crate::client::Client::measure).
     pub fn method(&self) -> &str {
         self.sample.method
+    }
+
+    /// The run it belongs to.
+    pub fn run(&self) -> &Run {
+        self.run
     }
 
     /// The name it is going to be recorded under.
@@ -130,7 +136,7 @@ impl Events {
     #[cold]
     pub(crate) fn heard_request(
         &self,
-        log: &LogLimit,
+        (run, log): (&Run, &LogLimit),
         sample: &RequestSample<'_>,
         user: &UserInfo,
         details: Details<'_>,
@@ -138,6 +144,7 @@ impl Events {
         let mut event = RequestEvent {
             sample,
             user,
+            run,
             details,
             name: None,
         };

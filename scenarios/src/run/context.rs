@@ -57,7 +57,7 @@ impl UserContext {
         let run = &self.run;
         let renamed = run
             .events
-            .heard_request(&run.log, sample, &self.info, details);
+            .heard_request((&run.run, &run.log), sample, &self.info, details);
         run.recorder.request(&RequestSample {
             name: renamed.as_deref().unwrap_or(sample.name),
             ..*sample

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
-use crate::recorder::{Arrival, FailedRequest, GeneratorLimit, Recorder, RequestSample};
+use crate::recorder::{
+    Arrival, FailedRequest, GeneratorLimit, MetricValue, Recorder, RequestSample,
+};
 
 /// A sample, kept.
 #[derive(Debug, Clone)]
@@ -65,6 +67,7 @@ pub(crate) struct Memory {
     stop_reasons: Mutex<Vec<String>>,
     finish_reasons: Mutex<Vec<String>>,
     generator_limits: Mutex<Vec<String>>,
+    metrics: Mutex<Vec<String>>,
 }
 
 impl Memory {
@@ -136,6 +139,11 @@ impl Memory {
         self.generator_limits.lock().unwrap().clone()
     }
 
+    /// Values of custom metrics: kind, name, unit, millionths.
+    pub(crate) fn metrics(&self) -> Vec<String> {
+        self.metrics.lock().unwrap().clone()
+    }
+
     pub(crate) fn starts(&self) -> Vec<Instant> {
         self.starts.lock().unwrap().clone()
     }
@@ -176,6 +184,17 @@ impl Recorder for Memory {
             .lock()
             .unwrap()
             .push(format!("{limit:?}"));
+    }
+
+    fn metric(&self, value: &MetricValue<'_>) {
+        let MetricValue {
+            name,
+            kind,
+            unit,
+            millionths,
+        } = value;
+        let line = format!("{kind:?} {name} {unit} {millionths:?}");
+        self.metrics.lock().unwrap().push(line);
     }
 
     fn stop_test(&self, reason: &str) {

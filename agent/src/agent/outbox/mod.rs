@@ -10,6 +10,8 @@
 //! Results are never dropped: while the coordinator is away, new ones are merged into those that are pending.
 
 mod error_samples;
+#[cfg(test)]
+mod metric_tests;
 mod pending;
 mod send_budget;
 #[cfg(test)]
@@ -20,14 +22,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use greylag_infra::protocol::{
-    AgentEnd, ErrorCount, ErrorSampleData, IntervalData, LogLine, SampleData, SampleDetails,
-    ToCoordinator, UserChange, WorkerState, encode,
+    AgentEnd, CustomMetric, ErrorCount, ErrorSampleData, IntervalData, LogLine, MetricData,
+    SampleData, SampleDetails, ToCoordinator, UserChange, WorkerState, encode,
 };
 use greylag_infra::{
     FailureReason, GeneratorNotice, GeneratorNotices, LostWorker, ProcessHealth, RunId, RunTime,
 };
 use greylag_reporting::{
-    IntervalError, MAX_SAMPLES_PER_SECOND, SparseInterval, check_wire, thin_samples,
+    IntervalError, MAX_SAMPLES_PER_SECOND, MetricError, PackedMetric, SparseInterval, check_metric,
+    check_wire, thin_samples,
 };
 
 use crate::bounded_names::{BoundedNames, Overflowed};
@@ -73,6 +76,10 @@ pub(crate) enum ReportError {
     Interval(#[from] IntervalError),
     #[error("an interval refers to an endpoint that the report does not list")]
     Endpoint,
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    #[error("values refer to a custom metric that the report does not list")]
+    UnknownMetric,
 }
 
 impl Outbox {
@@ -107,6 +114,7 @@ impl Outbox {
             .iter()
             .map(|data| Ok((data, check_wire(data)?)))
             .collect::<Result<Vec<_>, IntervalError>>()?;
+        let metrics = checked_metrics(report)?;
         let numbers: Vec<u32> = report
             .endpoints
             .iter()
@@ -117,6 +125,9 @@ impl Outbox {
             if let Some(endpoint) = number_of(data.endpoint) {
                 self.add_interval(endpoint, data, &checked);
             }
+        }
+        for (values, metric, checked) in metrics {
+            self.add_metric(metric, values, &checked);
         }
         for change in &report.user_changes {
             self.add_user_change(*change);
@@ -190,6 +201,27 @@ impl Outbox {
             merge_neighbours(&mut self.pending.intervals, |kept, merged| {
                 for (counted_by, interval) in merged {
                     merge_into(kept, counted_by, interval);
+                }
+            });
+        }
+    }
+
+    fn add_metric(&mut self, metric: &CustomMetric, values: &MetricData, checked: &PackedMetric) {
+        let CustomMetric { name, kind, unit } = metric;
+        let number = match self.names.metrics.number(name, *kind, unit) {
+            Ok(number) => number,
+            // Another worker declared it otherwise, or others have used up all places.
+            Err(left_out) => {
+                self.add_notice(left_out.notice(name, values.second, values.count));
+                return;
+            }
+        };
+        let second = self.pending.metrics.entry(values.second).or_default();
+        second.entry(number).or_default().add(checked);
+        if self.pending.metrics.len() > MAX_PENDING_SECONDS {
+            merge_neighbours(&mut self.pending.metrics, |kept, merged| {
+                for (number, sums) in merged {
+                    kept.entry(number).or_default().merge(&sums);
                 }
             });
         }
@@ -348,4 +380,16 @@ impl Outbox {
     pub(crate) fn is_done(&self) -> bool {
         self.ended && self.unacknowledged.is_empty()
     }
+}
+
+/// The values of custom metrics of a report, each with its metric.
+fn checked_metrics(
+    report: &Report,
+) -> Result<Vec<(&MetricData, &CustomMetric, PackedMetric)>, ReportError> {
+    let checked = report.metric_values.iter().map(|values| {
+        let metric = report.metrics.get(values.metric as usize);
+        let metric = metric.ok_or(ReportError::UnknownMetric)?;
+        Ok((values, metric, check_metric(metric.kind, values)?))
+    });
+    checked.collect()
 }

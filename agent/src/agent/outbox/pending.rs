@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, VecDeque, btree_map};
 
 use greylag_infra::protocol::{
-    AgentEnd, Endpoint, ErrorSampleData, LogLine, SampleData, Snapshot, UserChange, WorkerState,
+    AgentEnd, CustomMetric, Endpoint, ErrorSampleData, LogLine, SampleData, Snapshot, UserChange,
+    WorkerState,
 };
 use greylag_infra::{FailureReason, GeneratorNotices, LostWorker, ProcessHealth};
-use greylag_reporting::{Interval, Outcomes, thin_samples};
+use greylag_reporting::{Interval, MetricSums, Outcomes, thin_samples};
 
 use crate::bounded_names::BoundedNames;
-use crate::worker_protocol::interval_bytes;
+use crate::worker_protocol::{interval_bytes, metric_bytes};
 
 /// About what fixed-size things take in a snapshot: names and numbers of their fields.
 const SMALL_BYTES: usize = 60;
@@ -27,6 +28,8 @@ pub(super) type CountedBy = (u32, Outcomes);
 pub(super) struct Pending {
     pub(super) intervals: BTreeMap<u32, BTreeMap<CountedBy, Interval>>,
     pub(super) user_changes: BTreeMap<u32, UserChange>,
+    /// By second and number of the custom metric.
+    pub(super) metrics: BTreeMap<u32, BTreeMap<u32, MetricSums>>,
     pub(super) samples: BTreeMap<u32, Vec<SampleData>>,
     /// Endpoints and errors by number.
     pub(super) error_samples: VecDeque<ErrorSampleData>,
@@ -60,12 +63,15 @@ impl Pending {
             .user_changes
             .first_key_value()
             .map(|(second, _)| second);
-        intervals.into_iter().chain(changes).min().copied()
+        let metrics = self.metrics.first_key_value().map(|(second, _)| second);
+        let all = intervals.into_iter().chain(changes).chain(metrics);
+        all.min().copied()
     }
 
     fn is_counted_out(&self, before: Option<u32>) -> bool {
         !is_due(&self.intervals, before)
             && !is_due(&self.user_changes, before)
+            && !is_due(&self.metrics, before)
             && !is_due(&self.samples, before)
             && !is_due(&self.health, before)
             && self.error_samples.is_empty()
@@ -117,6 +123,22 @@ impl Pending {
         {
             size += SMALL_BYTES;
             snapshot.user_changes.push(change);
+        }
+        while size < budget
+            && is_due(&self.metrics, before)
+            && let Some(mut second) = self.metrics.first_entry()
+        {
+            let Some((number, sums)) = second.get_mut().pop_first() else {
+                second.remove();
+                continue;
+            };
+            let position = positions.of_metric(number, names, &mut snapshot.metrics, &mut size);
+            let values = sums.to_wire(*second.key(), position);
+            if second.get().is_empty() {
+                second.remove();
+            }
+            size += metric_bytes(&values);
+            snapshot.metric_values.push(values);
         }
         while size < budget
             && is_due(&self.health, before)
@@ -186,6 +208,7 @@ fn is_due<T>(seconds: &BTreeMap<u32, T>, before: Option<u32>) -> bool {
 struct Positions {
     endpoints: BTreeMap<u32, u32>,
     errors: BTreeMap<u32, u32>,
+    metrics: BTreeMap<u32, u32>,
 }
 
 impl Positions {
@@ -201,6 +224,21 @@ impl Positions {
             *size += endpoint.method.len() + endpoint.name.len() + SMALL_BYTES;
             endpoints.push(endpoint);
             endpoints.len() as u32 - 1
+        })
+    }
+
+    fn of_metric(
+        &mut self,
+        number: u32,
+        names: &BoundedNames,
+        metrics: &mut Vec<CustomMetric>,
+        size: &mut usize,
+    ) -> u32 {
+        *self.metrics.entry(number).or_insert_with(|| {
+            let metric = names.metrics.metrics()[number as usize].clone();
+            *size += metric.name.len() + metric.unit.len() + SMALL_BYTES;
+            metrics.push(metric);
+            metrics.len() as u32 - 1
         })
     }
 

@@ -8,14 +8,16 @@ use greylag_infra::{
 
 use super::{
     ErrorSpread, Summary, SummaryBuild, SummaryCompleteness, SummaryEndpoint, SummaryEndpointName,
-    SummaryError, SummaryGenerator, SummaryRun, SummaryScope, SummaryShipped, SummaryTotals,
-    SummaryWarning,
+    SummaryError, SummaryGenerator, SummaryMetric, SummaryRun, SummaryScope, SummaryShipped,
+    SummaryTotals, SummaryWarning,
 };
 use crate::measure::arrivals::Arrivals;
 use crate::measure::stats::Stats;
 use crate::plain_text::plain_text;
 use crate::results::calendar::rfc3339;
-use crate::store::{CurrentRps, ErrorHistory, GeneratorHealth, RunTotals, Scope, Series, Window};
+use crate::store::{
+    CurrentRps, ErrorHistory, GeneratorHealth, MetricTotals, RunTotals, Scope, Series, Window,
+};
 
 impl SummaryWarning {
     /// The notices of a run, with the names of its agents.
@@ -123,6 +125,7 @@ impl Summary {
                     last_seen: None,
                 })
                 .collect(),
+            custom_metrics: Vec::new(),
             thresholds: Vec::new(),
             verdict: None,
             warnings: SummaryWarning::all(record, notices),
@@ -130,6 +133,14 @@ impl Summary {
             series_step_s: series.step_s.max(1),
             series: series.points.clone(),
         }
+    }
+
+    /// Says what the scenario counts beside its requests, in the seconds that the summary is about.
+    pub(crate) fn add_metrics(&mut self, metrics: &[MetricTotals], elapsed_s: f64) {
+        let metrics = metrics.iter();
+        self.custom_metrics = metrics
+            .map(|totals| SummaryMetric::of(totals, elapsed_s))
+            .collect();
     }
 
     /// Says how the thresholds of the run stand.

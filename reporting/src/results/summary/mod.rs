@@ -8,6 +8,7 @@ mod build;
 mod completeness;
 mod error_spread;
 mod generator;
+mod metrics;
 mod progress;
 #[cfg(feature = "coordinator")]
 mod read;
@@ -30,6 +31,7 @@ pub use error_spread::ErrorSpread;
 #[cfg(feature = "coordinator")]
 pub(crate) use generator::burden;
 pub use generator::{SummaryGenerator, SummaryStretch, SummaryWorst};
+pub use metrics::SummaryMetric;
 pub use progress::Progress;
 
 use crate::measure::arrivals::Arrivals;
@@ -55,6 +57,9 @@ pub struct Summary {
     pub endpoints: Vec<SummaryEndpoint>,
     /// Errors, the most frequent first.
     pub errors: Vec<SummaryError>,
+    /// What the scenario counts beside its requests, in the order in which it began to.
+    #[serde(default)]
+    pub custom_metrics: Vec<SummaryMetric>,
     /// What came of the test's thresholds, in their order: of the whole run, whatever part the other numbers are about.
     #[serde(default)]
     pub thresholds: Vec<ThresholdResult>,

@@ -17,6 +17,7 @@ use crate::store::annotation_rows;
 use crate::store::error::{StoreError, StoreResult};
 use crate::store::error_sample_rows;
 use crate::store::health_rows;
+use crate::store::metric_rows;
 use crate::store::notice_rows;
 use crate::store::run_rows;
 use crate::store::sample_rows;
@@ -252,6 +253,7 @@ fn check_texts(connection: &Connection, record: &RunRecord) -> StoreResult<()> {
     annotation_rows::check(connection, &record.id)?;
     thresholds::check(connection, STAGED)?;
     notice_rows::check(connection, STAGED)?;
+    metric_rows::check_names(connection, STAGED)?;
     run_rows::workers(connection, &record.id, &Scope::default()).map(drop)
 }
 
@@ -272,6 +274,7 @@ fn check_places(connection: &Connection) -> BundleResult<()> {
         "agent_intervals",
         "samples",
         "health",
+        "custom_values",
     ] {
         let outside: bool = connection.query_row(
             &format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE level NOT BETWEEN 0 AND ?1 OR bucket NOT BETWEEN 0 AND ?2)"),
@@ -314,6 +317,7 @@ fn check_packed(connection: &Connection) -> Result<(), (&'static str, StoreError
     each("agent_intervals", &agent_rows::check)?;
     each("samples", &sample_rows::check)?;
     each("health", &health_rows::check)?;
+    each("custom_values", &metric_rows::check)?;
     each("error_samples", &error_sample_rows::check)?;
     let intervals = || {
         let mut statement =

@@ -35,7 +35,7 @@ pub(super) const LEFT_OUT_TABLES: [(&str, &str); 9] = [
 ];
 
 /// Columns that are not in a bundle.
-const LEFT_OUT_COLUMNS: [(&str, &str, &str); 4] = [
+const LEFT_OUT_COLUMNS: [(&str, &str, &str); 5] = [
     (
         "runs",
         "pinned",
@@ -49,6 +49,11 @@ const LEFT_OUT_COLUMNS: [(&str, &str, &str); 4] = [
     ),
     (
         "health",
+        "id",
+        "it only says in which order rows were added, and rows add up",
+    ),
+    (
+        "custom_values",
         "id",
         "it only says in which order rows were added, and rows add up",
     ),

@@ -23,12 +23,13 @@ use crate::store::health_rows::{self, ProcessKey, Processes};
 use crate::store::integers::to_sql;
 use crate::store::live::LiveRun;
 use crate::store::log_rows::{self, LogOrigin};
+use crate::store::metric_rows::AddedMetrics;
 use crate::store::recent_rows::RecentPlace;
 use crate::store::rollup::{self, Added};
 use crate::store::sample_rows::{self, StoredSample};
 use crate::store::second_rows::{self, SecondChange};
 use crate::store::totals::RunTotals;
-use crate::store::{notice_rows, run_rows};
+use crate::store::{metric_rows, notice_rows, run_rows};
 
 /// What snapshots added, by number of endpoint or error.
 pub(super) struct Written {
@@ -66,6 +67,7 @@ struct Merged<'a> {
     seconds: BTreeMap<u32, SecondChange>,
     samples: Vec<StoredSample>,
     health: BTreeMap<u32, Processes>,
+    metrics: AddedMetrics,
 }
 
 /// What one snapshot adds to one second.
@@ -127,6 +129,7 @@ pub(super) fn write(
     second_rows::add_seconds(connection, run, &merged.seconds)?;
     sample_rows::add(connection, run, merged.samples)?;
     health_rows::add(connection, run, rolled, &merged.health)?;
+    metric_rows::add(connection, run, rolled, &merged.metrics)?;
     if let Some(newest) = newest {
         move_on(connection, live, grain, newest, present)?;
     }
@@ -216,6 +219,7 @@ fn merge<'a>(
         let error = number_of_error(connection, live, endpoint, text)?;
         error_sample_rows::add(connection, live.key, agent, error, sample)?;
     }
+    merge_metrics(connection, live, snapshot, &mut merged.metrics)?;
     for health in &snapshot.health {
         let key = ProcessKey {
             agent,
@@ -226,6 +230,31 @@ fn merge<'a>(
         sums.merge(&HealthSums::of(health));
     }
     Ok(seconds)
+}
+
+/// Sums up what a snapshot adds to custom metrics.
+fn merge_metrics(
+    connection: &Connection,
+    live: &mut LiveRun,
+    snapshot: &CheckedSnapshot,
+    merged: &mut AddedMetrics,
+) -> StoreResult<()> {
+    let mut left_out = Vec::new();
+    for checked in &snapshot.metric_values {
+        let metric = &snapshot.metrics[checked.metric];
+        match live.metric_number(connection, metric)? {
+            Ok(number) => {
+                let sums = merged.entry((checked.second, number)).or_default();
+                sums.add(&checked.values);
+            }
+            // Another agent declared it otherwise, or others have used up all places.
+            Err(why) => {
+                let count = checked.values.numbers.count;
+                left_out.push(why.notice(&metric.name, checked.second, count));
+            }
+        }
+    }
+    notice_rows::add(connection, live.key, &left_out)
 }
 
 /// The number of an error, which is a new one where it was not seen before.
@@ -383,6 +412,7 @@ fn move_on(
     let before = live.rolled;
     live.rolled = rollup::roll(connection, run, before, present, &mut live.sum)?;
     health_rows::roll(connection, run, &before, &live.rolled)?;
+    metric_rows::roll(connection, run, live.metrics(), &before, &live.rolled)?;
     if grain != Grain::None {
         let agents = 0..to_sql(live.agents.len() as u64);
         let mut rows = agent_rows(connection, live, grain);

@@ -9,7 +9,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 27] = [
+pub(super) const MIGRATIONS: [&str; 28] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -356,5 +356,25 @@ pub(super) const MIGRATIONS: [&str; 27] = [
         attempts INTEGER NOT NULL DEFAULT 0,
         next_at_us INTEGER NOT NULL DEFAULT 0
     ) WITHOUT ROWID;
+",
+    // What scenarios count beside their requests.
+    "
+    CREATE TABLE custom_metrics (
+        run INTEGER NOT NULL,
+        metric INTEGER NOT NULL,           -- from 0, in the order in which they came
+        name TEXT NOT NULL,
+        kind TEXT NOT NULL,                -- counter, gauge, rate or histogram
+        unit TEXT NOT NULL,
+        PRIMARY KEY (run, metric)
+    ) WITHOUT ROWID;
+    CREATE TABLE custom_values (
+        id INTEGER PRIMARY KEY,            -- so that rows that are added together are neighbours
+        run INTEGER NOT NULL,
+        metric INTEGER NOT NULL,
+        level INTEGER NOT NULL,
+        bucket INTEGER NOT NULL,
+        packed BLOB NOT NULL               -- see measure/custom/packed.rs; rows of the same place add up
+    );
+    CREATE INDEX custom_values_by_place ON custom_values (run, metric, level, bucket);
 ",
 ];

@@ -1,0 +1,188 @@
+//! What the values of a custom metric add up to. Sums add up over workers, agents and seconds in any order to the same.
+//!
+//! Values are whole millionths. How many there are of which size is counted as in histograms of times, with three significant
+//! digits, but for any size and for both signs: see [`positions`].
+
+mod packed;
+mod positions;
+mod wire;
+
+use std::collections::BTreeMap;
+
+use greylag_infra::protocol::METRIC_ONE;
+
+pub(crate) use self::packed::{pack, unpack};
+use self::positions::{middle_at, position_at};
+pub use self::wire::{MetricError, check_metric};
+use crate::measure::histogram_codec::{HistogramError, put_counts, visit_body_up_to};
+
+/// What values add up to, but for how many there are of which size. Values are in millionths.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MetricNumbers {
+    /// How many values there are.
+    pub count: u64,
+    /// Their sum.
+    pub sum: i128,
+    /// The least, 0 without any.
+    pub min: i64,
+    /// The greatest, 0 without any.
+    pub max: i64,
+    /// When the last one came, in µs of run time.
+    pub last_at_us: u64,
+    /// The last one; the greatest of several at the same time.
+    pub last: i64,
+}
+
+/// The same with how many values there are of which size, of a histogram.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MetricSums {
+    /// The numbers.
+    pub numbers: MetricNumbers,
+    counts: BTreeMap<u32, u64>,
+}
+
+/// The same with the counts as bytes: for what waits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PackedMetric {
+    /// The numbers.
+    pub numbers: MetricNumbers,
+    counts: Box<[u8]>,
+}
+
+impl MetricNumbers {
+    fn one(value: i64, at_us: u64) -> Self {
+        Self {
+            count: 1,
+            sum: value.into(),
+            min: value,
+            max: value,
+            last_at_us: at_us,
+            last: value,
+        }
+    }
+
+    /// Adds others.
+    pub fn merge(&mut self, other: &Self) {
+        if other.count == 0 {
+            return;
+        }
+        if self.count == 0 {
+            *self = *other;
+            return;
+        }
+        self.count = self.count.saturating_add(other.count);
+        self.sum = self.sum.saturating_add(other.sum);
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        (self.last_at_us, self.last) =
+            (self.last_at_us, self.last).max((other.last_at_us, other.last));
+    }
+
+    /// The sum in the metric's unit.
+    pub fn total(&self) -> f64 {
+        in_units(self.sum)
+    }
+
+    /// The average value in the metric's unit; none without values.
+    pub fn mean(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.total() / self.count as f64)
+    }
+}
+
+/// Millionths as a number of the unit.
+pub fn in_units(millionths: i128) -> f64 {
+    millionths as f64 / METRIC_ONE as f64
+}
+
+impl MetricSums {
+    /// Adds a value in millionths that came at this run time; `counted` says whether it is one of a histogram.
+    pub fn record(&mut self, value: i64, at_us: u64, counted: bool) {
+        self.numbers.merge(&MetricNumbers::one(value, at_us));
+        if counted {
+            self.count(position_at(value), 1);
+        }
+    }
+
+    fn count(&mut self, position: u32, count: u64) {
+        let counted = self.counts.entry(position).or_default();
+        *counted = counted.saturating_add(count);
+    }
+
+    /// Adds others.
+    pub fn merge(&mut self, other: &Self) {
+        self.numbers.merge(&other.numbers);
+        for (position, count) in &other.counts {
+            self.count(*position, *count);
+        }
+    }
+
+    /// Adds others, whose counts have been checked.
+    pub fn add(&mut self, packed: &PackedMetric) {
+        self.numbers.merge(&packed.numbers);
+        let added = visit_counts(&packed.counts, |position, count| {
+            self.count(position, count)
+        });
+        debug_assert!(added.is_ok(), "{added:?}");
+    }
+
+    /// Whether there are no values.
+    pub fn is_empty(&self) -> bool {
+        self.numbers.count == 0
+    }
+
+    /// The value in millionths below which the fraction `q` (0 to 1) of the values lies, as
+    /// [`Interval::percentile_us`](crate::Interval::percentile_us) has it: within 0.1 % and never outside of the least and the
+    /// greatest. None where values are not counted by size.
+    pub fn percentile(&self, q: f64) -> Option<i64> {
+        let [percentile] = self.percentiles([q])?;
+        Some(percentile)
+    }
+
+    /// The same of ascending fractions.
+    pub fn percentiles<const N: usize>(&self, ascending: [f64; N]) -> Option<[i64; N]> {
+        let total = self
+            .counts
+            .values()
+            .fold(0, |sum: u64, count| sum.saturating_add(*count));
+        let last = total.checked_sub(1)?;
+        let mut counts = self.counts.iter();
+        let mut seen = 0_u64;
+        let mut reached = self.numbers.min;
+        Some(ascending.map(|q| {
+            let index = ((total as f64 * q) as u64).min(last);
+            if index == last {
+                return self.numbers.max;
+            }
+            while seen <= index
+                && let Some((position, count)) = counts.next()
+            {
+                seen = seen.saturating_add(*count);
+                reached = middle_at(*position).clamp(self.numbers.min, self.numbers.max);
+            }
+            reached
+        }))
+    }
+
+    fn counts_as_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put_counts(
+            &mut bytes,
+            self.counts.iter().map(|(at, count)| (*at, *count)),
+        );
+        bytes
+    }
+}
+
+impl PackedMetric {
+    /// Bytes that its counts take in memory.
+    pub(crate) fn count_bytes(&self) -> usize {
+        self.counts.len()
+    }
+}
+
+fn visit_counts(body: &[u8], visit: impl FnMut(u32, u64)) -> Result<(), HistogramError> {
+    visit_body_up_to(body, positions::LAST, visit)
+}
+
+#[cfg(test)]
+mod tests;
