@@ -25,6 +25,7 @@ pub mod summary;
 mod turns;
 mod uploaded_build;
 pub mod wait;
+mod webhook_receiver;
 
 pub use agent_socket::{AgentSocket, Heard, hello};
 pub use api::{Answer, Api, answer};
@@ -48,3 +49,4 @@ pub use simulated_agents::{Acknowledged, Sending, SimulatedAgents, Tally, Traffi
 pub use store_file::{lock_store, stored_agent_ids, stored_counts};
 pub use turns::{alone, heavy};
 pub use uploaded_build::UploadedBuild;
+pub use webhook_receiver::WebhookReceiver;

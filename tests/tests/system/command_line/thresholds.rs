@@ -1,14 +1,15 @@
-//! Thresholds of a run on three agents: exit code, output, page, API and the files for CI agree.
+//! Thresholds of a run on three agents: exit code, output, page, API, webhook and the files for CI agree.
 
 use std::fs;
 use std::path::Path;
 
-use greylag_tests::{Cluster, Nginx, heavy};
+use greylag_tests::wait::until_true;
+use greylag_tests::{Cluster, Nginx, WebhookReceiver, heavy};
 use quick_junit::{Report, TestCaseStatus};
 use tempfile::TempDir;
 
 use super::results::{read_summary, run_page};
-use crate::support::{RUN_TIMEOUT, greylag};
+use crate::support::{RUN_TIMEOUT, SOON, greylag};
 
 const TEST_FILE: &str = r#"
 name = "thresholds"
@@ -38,7 +39,8 @@ path = "/not-allowed"
 async fn thresholds_decide_the_exit_code_and_are_the_last_words() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
-    let cluster = Cluster::start(&greylag())
+    let receiver = WebhookReceiver::start(0).await;
+    let cluster = Cluster::start_with(&greylag(), &["--webhook", receiver.url()])
         .await
         .with_agents("lab", &["east", "north", "west"])
         .await;
@@ -72,6 +74,11 @@ async fn thresholds_decide_the_exit_code_and_are_the_last_words() {
     let (summary, json) = read_summary(&directory.path().join("out.json"));
     let served = cluster.api().summary_and_json(&run_page(&ended).1).await.1;
     assert_eq!(served, json, "the file and the API");
+    until_true("the webhook", SOON, || !receiver.requests().is_empty()).await;
+    let (_, announced) = receiver.requests().remove(0);
+    for field in ["run", "verdict", "thresholds", "totals"] {
+        assert_eq!(announced[field], json[field], "the webhook: {field}");
+    }
     assert_eq!(summary.run.status, "Finished", "the target is at fault");
     assert_eq!(summary.verdict.as_deref(), Some("failed"));
     let states: Vec<_> = summary
