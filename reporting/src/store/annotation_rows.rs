@@ -64,6 +64,19 @@ pub(crate) struct ListedAnnotations {
 pub struct TooManyMarks;
 
 impl Store {
+    /// What a list of runs shows of a run; the default of one that is not there.
+    pub(crate) async fn listed_annotations(
+        &self,
+        id: &RunId,
+    ) -> Result<ListedAnnotations, StoreError> {
+        let id = id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            let mut known = listed(connection, std::iter::once(&id))?;
+            Ok(known.remove(&id).unwrap_or_default())
+        };
+        self.inner.readers.run(query).await
+    }
+
     /// What people say of a run.
     ///
     /// # Errors

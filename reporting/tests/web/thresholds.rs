@@ -1,11 +1,12 @@
 //! What the thresholds say of a run: the same on its page, in the API, in the summary and in the list.
 
-use greylag_infra::{GeneratorNotice, LoadTest, NoticeKind, RunPhase};
+use greylag_infra::protocol::Snapshot;
+use greylag_infra::{Gap, GapCause, GeneratorNotice, LoadTest, NoticeKind, RunPhase};
 use greylag_reporting::AnnotationChange;
 use serde_json::{Value, json};
 
 use crate::compare::{SECONDS, finished, with_requests};
-use crate::site::{Site, load_test, snapshot};
+use crate::site::{AGENT, Site, load_test, snapshot};
 
 const RUN: &str = "abcdefabcdef";
 
@@ -170,6 +171,74 @@ async fn a_baseline_is_compared_with_its_noise() {
     }
     let missing = against(&site, "afafafafafaf", "checkout#99", 1.0, condition).await;
     assert_eq!(missing["state"], "no_data", "{missing}");
+}
+
+/// An agent that was away hands over its results after the run has ended, and been judged.
+#[tokio::test]
+async fn results_that_come_late_change_the_verdict() {
+    let site = Site::start(None).await;
+    let test = LoadTest {
+        thresholds: vec!["requests >= 60 during whole".parse().unwrap()],
+        ..load_test("checkout")
+    };
+    let results = |seq: u64, notices: Vec<GeneratorNotice>| Snapshot {
+        seq,
+        notices,
+        end: None,
+        ..snapshot(RUN, "/", "500")
+    };
+    let store = site.coordinator.store();
+    let mut run = site.running_run(RUN, test, results(1, Vec::new())).await;
+    run.phase = RunPhase::Finished;
+    let missing = Gap::of_agent(AGENT, 9, GapCause::AgentLost);
+    run.completeness.add(missing);
+    run.completeness
+        .wait_for_late_results(site.coordinator.now());
+    store.update_run(&run).await.expect("the run is updated");
+    let stands = async || {
+        let summary = site
+            .get(&format!("/api/v1/runs/{RUN}/summary"))
+            .await
+            .json();
+        let passed = site.get("/api/v1/runs?q=verdict%3Apassed").await.json();
+        let listed = passed["runs"].as_array().expect("a list").len();
+        let first = &summary["thresholds"][0];
+        let verdict = summary["verdict"].as_str().unwrap_or_default().to_owned();
+        (first["actual"].as_f64(), verdict, listed)
+    };
+    assert_eq!(stands().await, (Some(50.0), "failed".to_owned(), 0));
+
+    let late = async |seq: u64, notices: Vec<GeneratorNotice>| {
+        store
+            .save_snapshot(&RUN.into(), &AGENT.into(), results(seq, notices))
+            .await
+            .expect("it is saved");
+    };
+    late(2, Vec::new()).await;
+    assert_eq!(stands().await, (Some(100.0), "passed".to_owned(), 1));
+    let said = GeneratorNotice {
+        kind: NoticeKind::TestFailed,
+        subject: "sold more".to_owned(),
+        count: 1,
+        ..GeneratorNotice::default()
+    };
+    late(3, vec![said]).await;
+    assert_eq!(stands().await, (Some(150.0), "failed".to_owned(), 0));
+
+    // Where runs are looked at together their verdicts are shown, too.
+    site.finished_run("fedcbafedcba", load_test("checkout"), "/", "500")
+        .await;
+    let trends = site.get("/?test=checkout").await.body;
+    assert!(
+        trends.contains("class=\"failed\"><title>#1: 30.0 ms, verdict failed</title>"),
+        "{trends}"
+    );
+    let compared = site
+        .get(&format!("/compare?runs={RUN},fedcbafedcba&from=0&to=10"))
+        .await
+        .body;
+    let pills = compared.matches("Verdict: failed</span>").count();
+    assert_eq!(pills, 1, "{compared}");
 }
 
 /// What the scenario's code says, of which `run.fail` is the sample, needs no threshold.

@@ -46,7 +46,7 @@ pub struct ThresholdRow {
 /// A limit as a line across a chart.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ChartLimit {
-    /// Which chart: `total-requests-per-second` or `percentiles`.
+    /// Which chart: `total-requests-per-second`, `percentiles` or `response-time-distribution`.
     pub chart: &'static str,
     /// Of which times: `response`, `intended` or `first_byte`; null for a chart of something else.
     pub of: Option<&'static str>,
@@ -80,7 +80,7 @@ impl ThresholdsView {
             badge,
             rows: results.iter().map(row).collect(),
             lines: thresholds
-                .filter_map(|(threshold, result)| line(threshold, result, scope))
+                .flat_map(|(threshold, result)| lines(threshold, result, scope))
                 .collect(),
         }
     }
@@ -109,8 +109,9 @@ fn row(result: &ThresholdResult) -> ThresholdRow {
     }
 }
 
-/// The limit of a threshold that is about the requests a page shows.
-fn line(threshold: &Threshold, result: &ThresholdResult, scope: &Scope) -> Option<ChartLimit> {
+/// The limit of a threshold that is about the requests a page shows, in each chart of what it is about. Error rates have none: charts
+/// count errors per second.
+fn lines(threshold: &Threshold, result: &ThresholdResult, scope: &Scope) -> Vec<ChartLimit> {
     let is_shown = match (&threshold.of, &scope.endpoint) {
         (ThresholdSubject::All, None) => true,
         (ThresholdSubject::Endpoint { method, name }, Some(shown)) => {
@@ -118,22 +119,31 @@ fn line(threshold: &Threshold, result: &ThresholdResult, scope: &Scope) -> Optio
         }
         _ => false,
     };
-    if !is_shown || scope.agent.is_some() || scope.outcome.is_some() {
-        return None;
-    }
-    let (chart, of) = match threshold.metric {
-        ThresholdMetric::RequestsPerSecond => ("total-requests-per-second", None),
-        ThresholdMetric::Time(TimedSpan::Response, _) => ("percentiles", Some("response")),
-        ThresholdMetric::Time(TimedSpan::Intended, _) => ("percentiles", Some("intended")),
-        ThresholdMetric::Time(TimedSpan::FirstByte, _) => ("percentiles", Some("first_byte")),
-        _ => return None,
+    let Some(at) = result.limit.filter(|_| is_shown) else {
+        return Vec::new();
     };
-    Some(ChartLimit {
+    if scope.agent.is_some() || scope.outcome.is_some() {
+        return Vec::new();
+    }
+    const PERCENTILES: &str = "percentiles";
+    let charts: &[(&'static str, Option<&'static str>)] = match threshold.metric {
+        ThresholdMetric::RequestsPerSecond => &[("total-requests-per-second", None)],
+        ThresholdMetric::Time(TimedSpan::Response, _) => &[
+            (PERCENTILES, Some("response")),
+            ("response-time-distribution", Some("response")),
+        ],
+        ThresholdMetric::Time(TimedSpan::Intended, _) => &[(PERCENTILES, Some("intended"))],
+        ThresholdMetric::Time(TimedSpan::FirstByte, _) => &[(PERCENTILES, Some("first_byte"))],
+        _ => &[],
+    };
+    let label = plain_text(&result.condition);
+    let lines = charts.iter().map(|&(chart, of)| ChartLimit {
         chart,
         of,
-        at: result.limit?,
-        label: plain_text(&result.condition),
-    })
+        at,
+        label: label.clone(),
+    });
+    lines.collect()
 }
 
 impl ThresholdRow {
@@ -204,14 +214,17 @@ mod tests {
         let lines = |scope: &Scope| {
             view(ThresholdState::Passed, RunPhase::Finished, scope)
                 .lines
-                .len()
+                .iter()
+                .map(|line| line.chart)
+                .collect::<Vec<_>>()
         };
-        assert_eq!(lines(&Scope::default()), 1);
-        assert_eq!(lines(&Scope::of_window(Window::new(3, 9).unwrap())), 1);
+        let both = ["percentiles", "response-time-distribution"];
+        assert_eq!(lines(&Scope::default()), both);
+        assert_eq!(lines(&Scope::of_window(Window::new(3, 9).unwrap())), both);
         let of_agent = Scope {
             agent: Some("eu".to_owned()),
             ..Scope::default()
         };
-        assert_eq!(lines(&of_agent), 0);
+        assert!(lines(&of_agent).is_empty());
     }
 }

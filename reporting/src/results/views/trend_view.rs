@@ -1,5 +1,7 @@
 //! How headline numbers of a test go from run to run, as small charts that need no script.
 
+use greylag_infra::TestVerdict;
+
 use crate::results::page_text::{ms, percent, rate};
 use crate::results::views::front_view::RunRow;
 
@@ -29,6 +31,7 @@ pub(crate) struct Trend {
 pub(crate) struct Dot {
     pub(crate) x: String,
     pub(crate) y: String,
+    /// It was not finished, or its verdict is failed.
     pub(crate) has_failed: bool,
     /// What is shown when one points at it.
     pub(crate) title: String,
@@ -71,11 +74,18 @@ fn trend(
             } else {
                 0.0
             };
+            let has_failed_verdict = run.verdict == Some(TestVerdict::Failed);
+            let verdict = run.verdict.map(|verdict| format!(", verdict {verdict}"));
             Dot {
                 x: format!("{:.1}", MARGIN + f64::from(at) * step),
                 y: format!("{:.1}", HEIGHT - MARGIN - share * (HEIGHT - 2.0 * MARGIN)),
-                has_failed: run.status == "Failed",
-                title: format!("#{}: {}", run.number, shown(*value)),
+                has_failed: run.status == "Failed" || has_failed_verdict,
+                title: format!(
+                    "#{}: {}{}",
+                    run.number,
+                    shown(*value),
+                    verdict.unwrap_or_default()
+                ),
             }
         })
         .collect();

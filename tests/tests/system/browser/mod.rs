@@ -18,6 +18,7 @@ mod sign_in;
 mod start_form;
 mod start_form_choices;
 mod tabs;
+mod thresholds;
 mod windows;
 
 pub(crate) use looking::{LIVE, assert_quiet, look_from_all_sides};

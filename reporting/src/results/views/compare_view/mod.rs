@@ -4,7 +4,7 @@ mod bar;
 mod endpoints;
 mod findings;
 
-use greylag_infra::{RunId, RunRecord, WallTime};
+use greylag_infra::{RunId, RunRecord, TestVerdict, WallTime};
 use serde_json::json;
 
 pub(crate) use self::bar::{Bar, Scale};
@@ -21,7 +21,7 @@ use crate::results::urls::run_url;
 use crate::results::views::about_view::peak_users;
 use crate::results::views::run_view::shown_status;
 use crate::results::views::scope_view::{end_of, endpoint_text, phase_windows};
-use crate::store::{Store, StoreError};
+use crate::store::{ListedAnnotations, Store, StoreError};
 
 /// The charts over time and the distribution: each with its title, and whether it takes the whole width.
 pub(crate) const CHARTS: [(&str, &str, bool); 5] = [
@@ -85,6 +85,8 @@ pub(crate) struct ShownRun {
     pub(crate) part: Part,
     pub(crate) status: &'static str,
     pub(crate) shown_status: &'static str,
+    /// What its thresholds say of it, once it is over.
+    pub(crate) verdict: Option<TestVerdict>,
     pub(crate) started: Option<WallTime>,
     pub(crate) labels: Vec<String>,
     pub(crate) users: u64,
@@ -254,8 +256,8 @@ impl CompareView {
         for (id, place) in order.iter().cloned().chain(further).zip(1..) {
             let record = store.run(&id).await?;
             let record = record.ok_or_else(|| StoreError::UnknownRun(id.shortened()))?;
-            let labels = store.annotations(&id).await?.labels;
-            runs.push(ShownRun::new(base, &record, labels, place, comparison, now));
+            let said = store.listed_annotations(&id).await?;
+            runs.push(ShownRun::new(base, &record, &said, place, comparison, now));
         }
         name_shortly(&mut runs);
         let can_leave = order.len() > 2;
@@ -422,7 +424,7 @@ impl ShownRun {
     fn new(
         base: &str,
         record: &RunRecord,
-        labels: Vec<String>,
+        said: &ListedAnnotations,
         place: usize,
         comparison: &Comparison,
         now: WallTime,
@@ -452,7 +454,8 @@ impl ShownRun {
             status,
             shown_status: shown_status(status, record.phase.word(), waits),
             started: record.started_at,
-            labels: labels.iter().map(|label| plain_text(label)).collect(),
+            verdict: said.verdict.filter(|_| record.phase.is_over()),
+            labels: said.labels.iter().map(|label| plain_text(label)).collect(),
             users: peak_users(record),
             as_reference: None,
             without: None,
