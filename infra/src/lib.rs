@@ -28,7 +28,7 @@ pub use load_test::{
     Secret, SecretMask, Selection, ShippedBuild, ShippedScenario, SourceCommit, Stage,
     TestDefaults, TestDraft, TestVerdict, Threshold, ThresholdError, ThresholdLimit,
     ThresholdMetric, ThresholdPhase, ThresholdProblem, ThresholdResult, ThresholdState,
-    ThresholdSubject, ThresholdUnit, TimeStatistic, TimedSpan, WaitTime, WorkerCount,
+    ThresholdSubject, ThresholdUnit, TimeStatistic, TimedSpan, TraceShare, WaitTime, WorkerCount,
     WorkerCountError, check_data_files, check_labels, field, is_same_machine, keys_of_files,
     target_of, toml_errors,
 };

@@ -48,6 +48,7 @@ test("what was not recorded is said to be so, and no answer is no status", () =>
     agent: "a1",
     worker: 0,
     user: null,
+    trace_id: "0af7651916cd43dd8448eb211c80319c",
     kind: "slow",
   };
   assert.deepEqual(facts(request), [
@@ -62,6 +63,7 @@ test("what was not recorded is said to be so, and no answer is no status", () =>
     ["Worker", "0"],
     ["User", "not recorded"],
     ["Shown because", "kept as the slowest of its endpoint"],
+    ["Trace", "0af7651916cd43dd8448eb211c80319c"],
   ]);
   const names = facts({ ...request, failed: false, error: null }).map(([name]) => name);
   assert.ok(!names.includes("Error"), "a success has no error");

@@ -27,8 +27,8 @@ mod user;
 /// goose as the engine uses it: a scenario written for it runs as it is, by [`UserType::goose`].
 pub use ::goose;
 pub use client::{
-    ClientSetupError, HttpVersion, Measure, ProxyError, Recorded, Timing, TlsConfigError,
-    tls_client_config,
+    ClientSetupError, HttpVersion, Measure, ProxyError, Recorded, RequestTrace, Timing,
+    TlsConfigError, TraceId, tls_client_config,
 };
 pub use engine::{
     DriveError, LOAD_THREAD_GRACE, Load, LoopWatch, ObservedPoll, PlannedUser, UserOrder,

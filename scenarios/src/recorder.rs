@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
+use crate::client::RequestTrace;
+
 /// One timed request.
 ///
 /// Everything is borrowed: a sample is made on the hot path and must not allocate. Copy what is kept.
@@ -37,6 +39,8 @@ pub struct RequestSample<'a> {
     pub first_byte_only: bool,
     /// Whose request it was: the user's number over the whole run.
     pub user: Option<u64>,
+    /// The trace that it belongs to; `None` where requests are not traced, and for what is not a request of this client.
+    pub trace: Option<RequestTrace>,
     /// What is known of a failed request beside this; `None` for a success.
     pub failed: Option<FailedRequest<'a>>,
 }

@@ -9,6 +9,8 @@ use greylag_infra::protocol::{
 use greylag_infra::{SecretMask, micros};
 use greylag_scenarios::{FailedRequest, RequestSample};
 
+use super::second::sampled_trace;
+
 /// Of each error the first occurrence is kept, and then each that is so many times as late, so that samples are spread over a run.
 const SPREAD: u64 = 10;
 /// So many bytes more of a text are read than are kept, so that a secret that is cut is known.
@@ -94,6 +96,7 @@ pub(super) fn sample_of(
         url: failed.url.map(|url| mask.text(url, MAX_SAMPLE_URL_BYTES)),
         status: sample.status,
         body_bytes: sample.response_length,
+        trace_id: sampled_trace(sample),
         ..ErrorSampleData::default()
     };
     let Some(response) = failed.response else {

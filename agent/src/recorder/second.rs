@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use greylag_infra::micros;
 use greylag_infra::protocol::{
-    ErrorSampleData, MetricKind, SampleData, SampleDetails, SampleKind, UserChange,
+    ErrorSampleData, MetricKind, SampleData, SampleDetails, SampleKind, TraceId, UserChange,
 };
 use greylag_reporting::{Interval, MetricSums, SampleReservoir};
 use greylag_scenarios::RequestSample;
@@ -13,6 +13,12 @@ use greylag_scenarios::RequestSample;
 use super::KeptSample;
 use crate::bounded_names::KnownNames;
 use crate::worker_protocol::{REPORT_BYTES, Report, add_change, interval_bytes, metric_bytes};
+
+/// The trace of a request, if it was sampled: others are not known to whoever traces.
+pub(super) fn sampled_trace(sample: &RequestSample<'_>) -> Option<TraceId> {
+    let trace = sample.trace.filter(|trace| trace.is_sampled)?;
+    TraceId::new(trace.id.get())
+}
 
 /// What ended in one second. Its memory is reused for later seconds.
 #[derive(Default)]
@@ -99,6 +105,7 @@ impl Second {
                 // Its agent knows that.
                 worker: None,
                 error: error.map(|(_, number)| number),
+                trace_id: sampled_trace(sample),
             },
             kind: SampleKind::Drawn,
         });
@@ -290,5 +297,54 @@ impl Reports {
         self.close();
         self.done.retain(|report| !report.is_empty());
         self.done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use greylag_scenarios::{FailedRequest, RequestTrace};
+
+    use super::super::error_samples::sample_of;
+    use super::*;
+
+    #[test]
+    fn the_traces_of_sampled_requests_are_kept() {
+        let failed = FailedRequest {
+            url: None,
+            response: None,
+        };
+        let kept = |id: u128, is_sampled: bool| {
+            let id = greylag_scenarios::TraceId::new(id);
+            let sample = RequestSample {
+                method: "GET",
+                name: "/",
+                started_at: Instant::now(),
+                response_time: Duration::ZERO,
+                time_to_first_byte: None,
+                status: None,
+                response_length: 0,
+                error: None,
+                from_intended_start: None,
+                first_byte_only: false,
+                user: None,
+                trace: id.map(|id| RequestTrace { id, is_sampled }),
+                failed: None,
+            };
+            let mut second = Second::default();
+            second.request(0, Duration::ZERO, &sample, None);
+            let of_dot = second.samples.drain()[0].details.trace_id;
+            let mask = greylag_infra::SecretMask::new(&greylag_infra::LoadTest::default(), []);
+            let of_error = sample_of(&sample, &failed, Duration::ZERO, &mask).trace_id;
+            assert_eq!(of_dot, of_error);
+            of_dot.map(|id| id.to_string())
+        };
+        let id = 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c;
+        let text = Some("0af7651916cd43dd8448eb211c80319c".to_owned());
+        assert_eq!(
+            [kept(id, true), kept(id, false), kept(0, true)],
+            [text, None, None]
+        );
     }
 }

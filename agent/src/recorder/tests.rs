@@ -161,6 +161,7 @@ fn request<'a>(
         from_intended_start: None,
         first_byte_only: false,
         user: Some(7),
+        trace: None,
         failed: None,
     }
 }
@@ -456,6 +457,7 @@ fn a_sample_has_the_details_of_its_request_and_its_error() {
             user: Some(at),
             worker: None,
             error,
+            trace_id: None,
         };
         assert_eq!(details[at as usize], expected);
     }

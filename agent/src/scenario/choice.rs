@@ -141,6 +141,7 @@ pub(crate) fn settings_of(test: &LoadTest, worker: u32) -> Result<RunSettings, C
         workers: test.workers,
         users: test.users,
         options: test.options.clone(),
+        trace_share: test.trace_share.share(),
     })
 }
 

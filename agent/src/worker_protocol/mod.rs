@@ -223,7 +223,7 @@ pub(crate) fn metric_bytes(values: &MetricData) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use greylag_infra::protocol::{ErrorCount, SampleKind};
+    use greylag_infra::protocol::{ErrorCount, SampleDetails, SampleKind, TraceId};
     use greylag_infra::{
         DeclaredRequest, DeclaredScenario, MachineHealth, ProfileStep, RateStep, RunTime,
         ShippedBuild, ShippedScenario, Stage, TimerLateness, WaitTime,
@@ -252,6 +252,7 @@ mod tests {
         let plain = LoadTest {
             name: "t".into(),
             labels: vec!["l".into()],
+            trace_share: "1%".parse().unwrap(),
             ..LoadTest::default()
         };
         let judged = LoadTest {
@@ -315,6 +316,7 @@ mod tests {
             stages: vec![Stage::default()],
             options: [("o".into(), "v".into())].into(),
             build: Some(build()),
+            trace_share: "1%".parse().unwrap(),
             ..LoadTest::default()
         };
         let sample = SampleData {
@@ -323,7 +325,10 @@ mod tests {
             response_us: 2,
             failed: true,
             kind: SampleKind::Slow,
-            ..SampleData::default()
+            details: SampleDetails {
+                trace_id: TraceId::new(1),
+                ..SampleDetails::default()
+            },
         };
         let interval = IntervalData {
             errors: vec![ErrorCount {
@@ -344,6 +349,7 @@ mod tests {
             error_samples: vec![ErrorSampleData {
                 headers: vec![("h".into(), "v".into())],
                 body: Some("b".into()),
+                trace_id: TraceId::new(1),
                 ..ErrorSampleData::default()
             }],
             metrics: vec![CustomMetric::default()],
@@ -403,6 +409,6 @@ mod tests {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (3, "398dae6d"));
+        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (3, "7d7c9304"));
     }
 }

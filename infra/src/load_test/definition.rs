@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "schema")]
 use super::draft::DurationValue;
-use super::{ClientSettings, DeclaredScenario, Fleet, ShippedBuild, Threshold, WorkerCount};
+use super::{
+    ClientSettings, DeclaredScenario, Fleet, ShippedBuild, Threshold, TraceShare, WorkerCount,
+};
 use crate::base::{MAX_USERS, MAX_WORKERS, RunTime};
 use crate::profile::{LoadProfile, ProfileStep, RateStep};
 
@@ -73,6 +75,9 @@ pub struct LoadTest {
     /// Whether no samples of errors are kept.
     #[serde(default)]
     pub no_error_samples: bool,
+    /// Whether requests say which trace they belong to, and how many of them are sampled.
+    #[serde(default)]
+    pub trace_share: TraceShare,
     /// The program that the run is of, where it was shipped to the agents; none runs what is compiled into them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Box<ShippedBuild>>,

@@ -20,6 +20,7 @@ mod secret_mask;
 mod secrets;
 mod shipped_build;
 mod threshold;
+mod trace_share;
 mod warnings;
 mod worker_count;
 
@@ -70,6 +71,8 @@ pub use threshold::{
     ThresholdMetric, ThresholdPhase, ThresholdProblem, ThresholdResult, ThresholdState,
     ThresholdSubject, ThresholdUnit, TimeStatistic, TimedSpan,
 };
+pub use trace_share::TraceShare;
+pub(crate) use trace_share::TraceShareError;
 pub use worker_count::{WorkerCount, WorkerCountError};
 
 #[cfg(test)]

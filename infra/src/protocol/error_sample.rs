@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::TraceId;
 use crate::base::{bounded_list, cut};
 
 /// Most samples of one error that an agent hands over, or a worker.
@@ -49,6 +50,8 @@ pub struct ErrorSampleData {
     pub body: Option<String>,
     /// Length of the whole body in bytes, decoded; of a streamed response what its head says.
     pub body_bytes: u64,
+    /// Its trace, if it was sampled.
+    pub trace_id: Option<TraceId>,
 }
 
 /// Whether one more sample of an error is kept where there are `of_error` of it, of at most `limit`, and `of_all` of all errors.

@@ -12,6 +12,7 @@ mod sample_details;
 mod set_up_data;
 mod shared;
 mod snapshot;
+mod trace_id;
 
 pub use crate::base::{
     MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, MAX_HELD_RUNS, MAX_LOG_LINE_BYTES, MAX_NAME_BYTES,
@@ -48,3 +49,4 @@ pub use snapshot::{
     AgentEnd, Endpoint, ErrorCount, IntervalData, LogLine, LostWorker, MAX_SNAPSHOT_INTERVALS,
     MAX_SNAPSHOT_PARTS, SampleData, SampleKind, Snapshot, UserChange, WorkerState,
 };
+pub use trace_id::TraceId;

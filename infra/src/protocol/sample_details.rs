@@ -3,7 +3,10 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer};
+
+use super::TraceId;
 
 /// What else is known of a request; what is not known is `None`. On the wire it is a list, because there are many: new
 /// fields come at its end, and readers ignore those that they do not know.
@@ -19,10 +22,12 @@ pub struct SampleDetails {
     pub worker: Option<u32>,
     /// Position in [`Snapshot::sample_errors`](super::Snapshot::sample_errors).
     pub error: Option<u32>,
+    /// Its trace, if it was sampled.
+    pub trace_id: Option<TraceId>,
 }
 
-/// How many fields there are.
-const FIELDS: usize = 5;
+/// How many fields are numbers; they stand first.
+const NUMBERS: usize = 5;
 
 impl SampleDetails {
     /// In place of a status: no answer came, or it was not HTTP.
@@ -37,10 +42,20 @@ impl Serialize for SampleDetails {
             user,
             worker,
             error,
+            trace_id,
         } = *self;
-        let list: [Option<u32>; FIELDS] =
+        let numbers: [Option<u32>; NUMBERS] =
             [first_byte_us, status.map(u32::from), user, worker, error];
-        list.serialize(serializer)
+        let fields = NUMBERS + usize::from(trace_id.is_some());
+        let mut list = serializer.serialize_seq(Some(fields))?;
+        for number in numbers {
+            list.serialize_element(&number)?;
+        }
+        // Few requests are traced, and the rows of all others stay as short as they were.
+        if let Some(trace_id) = trace_id {
+            list.serialize_element(&trace_id)?;
+        }
+        list.end()
     }
 }
 
@@ -60,10 +75,11 @@ impl<'de> Visitor<'de> for ListVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<SampleDetails, A::Error> {
-        let mut list = [None::<u32>; FIELDS];
+        let mut list = [None::<u32>; NUMBERS];
         for field in &mut list {
             *field = elements.next_element()?.flatten();
         }
+        let trace_id = elements.next_element::<Option<TraceId>>()?.flatten();
         while elements.next_element::<IgnoredAny>()?.is_some() {}
         let [first_byte_us, status, user, worker, error] = list;
         Ok(SampleDetails {
@@ -72,6 +88,7 @@ impl<'de> Visitor<'de> for ListVisitor {
             user,
             worker,
             error,
+            trace_id,
         })
     }
 }
@@ -88,12 +105,16 @@ mod tests {
             user: Some(1),
             worker: None,
             error: Some(u32::MAX),
+            trace_id: None,
         };
         let text = serde_json::to_string(&details).unwrap();
         assert_eq!(text, "[7,503,1,null,4294967295]");
         let read = |text: &str| serde_json::from_str::<SampleDetails>(text).unwrap();
         assert_eq!(read(&text), details);
-        assert_eq!(read("[7,503,1,null,4294967295,{\"a\":[1]},2]"), details);
+        assert_eq!(
+            read("[7,503,1,null,4294967295,null,{\"a\":[1]},2]"),
+            details
+        );
         let short = SampleDetails {
             first_byte_us: Some(7),
             ..SampleDetails::default()
@@ -106,5 +127,13 @@ mod tests {
             details
         );
         assert!(packed.len() <= 16, "{} bytes", packed.len());
+        let traced = SampleDetails {
+            trace_id: TraceId::new(u128::MAX),
+            ..details
+        };
+        let packed = rmp_serde::to_vec(&traced).unwrap();
+        let read = rmp_serde::from_slice::<SampleDetails>(&packed).unwrap();
+        assert_eq!(read, traced);
+        assert!(packed.len() <= 34, "{} bytes", packed.len());
     }
 }

@@ -80,6 +80,7 @@ export function facts(request) {
     ["User", or(request.user)],
     ["Shown because", KINDS[request.kind] ?? request.kind],
   ];
+  if (request.trace_id) rows.push(["Trace", request.trace_id]);
   if (request.failed) rows.splice(6, 0, ["Error", or(request.error)]);
   return rows;
 }

@@ -2,7 +2,7 @@
 //!
 //! `_us` are µs since 1970 on the coordinator's clock, `_s` seconds of run time, `_ms` milliseconds.
 
-use greylag_infra::protocol::{ErrorSampleData, SampleKind};
+use greylag_infra::protocol::{ErrorSampleData, SampleKind, TraceId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -49,6 +49,8 @@ pub struct SampleRow {
     pub worker: Option<u32>,
     /// Number of the user over the whole run.
     pub user: Option<u32>,
+    /// Its trace, if it was sampled.
+    pub trace_id: Option<TraceId>,
     /// Why it was kept.
     pub kind: SampleKind,
 }

@@ -332,6 +332,7 @@ impl Shown {
                 user,
                 worker,
                 error: _,
+                trace_id,
             } = sample.details;
             rows.push(SampleRow {
                 at_us: sample.at_us,
@@ -345,6 +346,7 @@ impl Shown {
                 agent: agent.cloned(),
                 worker,
                 user,
+                trace_id,
                 kind: sample.kind,
             });
         }

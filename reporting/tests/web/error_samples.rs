@@ -1,7 +1,9 @@
 //! Failed requests with what came back: which are kept, and what is answered of them.
 
 use axum::http::StatusCode;
-use greylag_infra::protocol::{Endpoint, ErrorSampleData, MAX_ERROR_SAMPLES_OF_RUN, Snapshot};
+use greylag_infra::protocol::{
+    Endpoint, ErrorSampleData, MAX_ERROR_SAMPLES_OF_RUN, Snapshot, TraceId,
+};
 use greylag_infra::{ProcessHealth, RunRecord};
 use serde_json::{Value, json};
 
@@ -28,6 +30,7 @@ fn sample(endpoint: u32, error: u32, at_us: u64) -> ErrorSampleData {
         headers_left_out: 3,
         body: Some(format!("<b>no</b>\r\n\u{1b}[31mred{}", "z".repeat(5_000))),
         body_bytes: 14_230,
+        trace_id: TraceId::new(0xabc),
     }
 }
 
@@ -88,7 +91,7 @@ async fn a_few_samples_of_each_error_are_kept_within_their_limits() {
             "at_s": 0.0, "at": "2026-11-23T06:05:05Z", "method": "GET", "name": "/cart", "error": "500",
             "agent": AGENT, "worker": 0, "url": "http://shop.example/cart?x=1", "status": 500,
             "headers": [{ "name": "retry-after", "value": "7" }, { "name": "x", "value": null }],
-            "headers_left_out": 3, "body": null, "body_bytes": 14_230, "body_is_cut": true,
+            "headers_left_out": 3, "body": null, "body_bytes": 14_230, "body_is_cut": true, "trace_id": "00000000000000000000000000000abc",
         })
     );
     let without = &all["samples"][3];

@@ -1,7 +1,7 @@
 //! What is answered of the dots of the scatter plot.
 
 use axum::http::StatusCode;
-use greylag_infra::protocol::{SampleData, SampleDetails, SampleKind};
+use greylag_infra::protocol::{SampleData, SampleDetails, SampleKind, TraceId};
 use serde_json::{Value, json};
 
 use crate::site::{AGENT, Site, load_test, snapshot};
@@ -28,6 +28,7 @@ async fn site() -> Site {
                 user: Some(41),
                 worker: Some(0),
                 error: Some(0),
+                trace_id: TraceId::new(0xabc),
             },
             kind: SampleKind::Slow,
         },
@@ -72,7 +73,7 @@ async fn a_sample_says_all_that_is_known_of_its_request() {
             "method": "GET", "name": "/cart",
             "response_ms": 1_234.567, "first_byte_ms": 1.5,
             "failed": true, "status": 503, "error": "lost <i>",
-            "agent": AGENT, "worker": 0, "user": 41, "kind": "slow",
+            "agent": AGENT, "worker": 0, "user": 41, "trace_id": "00000000000000000000000000000abc", "kind": "slow",
         })
     );
     let earlier = &all["samples"][0];

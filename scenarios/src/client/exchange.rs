@@ -16,6 +16,7 @@ use super::failure::Failure;
 use super::headers::Headers;
 use super::request_headers::{Left, RequestHeaders};
 use super::target::Target;
+use super::trace::TraceParent;
 use super::transport::{AnswerHeaders, Head, Outgoing, Transport, Unread};
 use super::{ClientKind, ClientShared};
 
@@ -102,6 +103,8 @@ pub(super) struct Route<'c> {
     pub(super) headers: &'c Headers,
     pub(super) cookies: &'c mut Option<Box<Jar>>,
     pub(super) transport: &'c Transport,
+    /// The header to add that says which trace the request belongs to, with all of its redirects.
+    pub(super) traceparent: Option<TraceParent>,
 }
 
 /// Sends a request, follows its redirects as python-requests does, and reads and decodes the body unless
@@ -121,8 +124,9 @@ pub(super) async fn exchange(
     let mut redirects = 0;
     loop {
         let root = &route.shared.root;
-        let mut headers =
-            RequestHeaders::new(route.headers, own_headers.as_deref(), root, &target).after(left);
+        let mut headers = RequestHeaders::new(route.headers, own_headers.as_deref(), root, &target)
+            .after(left)
+            .traced(route.traceparent);
         if body.is_empty() && expects_body(&method) {
             headers = headers.without_body();
         }

@@ -13,6 +13,7 @@
 //! - `exchange`: one timed request on any transport: redirects, cookies, decompression. `time_limit`: how long it may
 //!   take.
 //! - `locust_names`: what the compiler says where a name of Locust is written that is another one here.
+//! - `trace`: which trace a request belongs to.
 //! - `headers`: headers as they are written on the wire. `request_headers`: those of one request. `target`: base URL and path become an address, once per path.
 //! - `transport`: carries one request to one answer, on a connection that is kept or a new one.
 //! - `body`: what comes back. `failure`: what is said when nothing does.
@@ -38,6 +39,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod time_limit;
+mod trace;
 mod transport;
 mod user_client;
 
@@ -60,6 +62,8 @@ pub use session::Renamed;
 pub use setup_error::ClientSetupError;
 pub(crate) use shared::ClientShared;
 pub use stopping::StopHandle;
+pub(crate) use trace::Tracing;
+pub use trace::{RequestTrace, TraceId};
 pub(crate) use transport::ClientProxy;
 pub use transport::{ProxyError, TlsConfigError, tls_client_config};
 pub use user_client::Client;

@@ -8,6 +8,7 @@ use http::StatusCode;
 
 use super::request::RequestContext;
 use super::target::Target;
+use super::trace::RequestTrace;
 use crate::events::Details;
 use crate::recorder::{FailedRequest, FailedResponse, RequestSample};
 use crate::run::UserContext;
@@ -22,6 +23,7 @@ pub(crate) struct Pending<'a> {
     /// How much later than intended the task began, for users with a pace.
     delay: Option<Duration>,
     target: &'a Target,
+    trace: Option<RequestTrace>,
     user_context: &'a RequestContext,
     own_context: &'a RequestContext,
     open: bool,
@@ -35,6 +37,7 @@ pub(crate) struct Begun<'a> {
     pub(crate) started_at: Instant,
     pub(crate) delay: Option<Duration>,
     pub(crate) target: &'a Target,
+    pub(crate) trace: Option<RequestTrace>,
     pub(crate) user_context: &'a RequestContext,
     pub(crate) own_context: &'a RequestContext,
 }
@@ -56,6 +59,7 @@ impl<'a> Pending<'a> {
             started_at,
             delay,
             target,
+            trace,
             user_context,
             own_context,
         } = begun;
@@ -66,6 +70,7 @@ impl<'a> Pending<'a> {
             started_at,
             delay,
             target,
+            trace,
             user_context,
             own_context,
             open: true,
@@ -97,6 +102,7 @@ impl<'a> Pending<'a> {
             from_intended_start: self.delay.map(|delay| ended.response_time + delay),
             first_byte_only: false,
             user: Some(self.user.info.index),
+            trace: self.trace,
             failed: error.map(|_| FailedRequest { url, response }),
         };
         let details = Details {
@@ -149,6 +155,7 @@ pub(crate) struct OwnSample {
     pub(crate) started_at: Instant,
     pub(crate) delay: Option<Duration>,
     pub(crate) target: Option<Arc<Target>>,
+    pub(crate) trace: Option<RequestTrace>,
     /// What the user and the request say, the request's entries over the user's.
     pub(crate) context: RequestContext,
     pub(crate) ended: Ended,
@@ -171,6 +178,7 @@ impl OwnSample {
             from_intended_start: self.delay.map(|delay| response_time + delay),
             first_byte_only: false,
             user: Some(self.user.info.index),
+            trace: self.trace,
             failed: error.map(|_| FailedRequest { url, response }),
         };
         let details = Details {

@@ -12,10 +12,13 @@ use http::header::{
 
 use super::headers::{Headers, write_line};
 use super::target::Target;
+use super::trace::{TRACEPARENT, TraceParent};
 use super::transport::has_token;
 
 /// Length of a missing body.
 const NOTHING: HeaderValue = HeaderValue::from_static("0");
+/// How the header is written that says which trace a request belongs to (W3C Trace Context, section 3.2.1).
+const TRACEPARENT_WRITTEN: &str = "traceparent";
 
 /// What redirects have led away from. What is left once stays so, whatever the next redirect leads back to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,6 +39,7 @@ pub(super) struct RequestHeaders<'r> {
     /// Whether to say that there is no body.
     says_no_body: bool,
     cookie: Option<HeaderValue>,
+    traceparent: Option<TraceParent>,
     map: OnceLock<HeaderMap>,
 }
 
@@ -54,6 +58,7 @@ impl<'r> RequestHeaders<'r> {
             left: Left::default(),
             says_no_body: false,
             cookie: None,
+            traceparent: None,
             map: OnceLock::new(),
         }
     }
@@ -61,6 +66,12 @@ impl<'r> RequestHeaders<'r> {
     /// After redirects.
     pub(super) fn after(mut self, left: Left) -> Self {
         self.left = left;
+        self
+    }
+
+    /// Says which trace it belongs to. The scenario must not say so itself.
+    pub(super) fn traced(mut self, traceparent: Option<TraceParent>) -> Self {
+        self.traceparent = traceparent;
         self
     }
 
@@ -88,6 +99,9 @@ impl<'r> RequestHeaders<'r> {
 
     /// How the scenario wrote a name that is not written in the usual spelling.
     pub(super) fn written(&self, name: &HeaderName) -> Option<&str> {
+        if self.traceparent.is_some() && *name == TRACEPARENT {
+            return Some(TRACEPARENT_WRITTEN);
+        }
         let own = self.own.and_then(|own| own.spelling().get(name));
         own.or_else(|| self.client.spelling().get(name))
     }
@@ -125,6 +139,12 @@ impl<'r> RequestHeaders<'r> {
         }
         if let Some(cookie) = &self.cookie {
             write_line(out, "Cookie", cookie);
+        }
+        if let Some(traceparent) = self.traceparent {
+            out.extend_from_slice(TRACEPARENT_WRITTEN.as_bytes());
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(&traceparent.written());
+            out.extend_from_slice(b"\r\n");
         }
         true
     }
@@ -167,6 +187,9 @@ impl<'r> RequestHeaders<'r> {
         if let Some(cookie) = &self.cookie {
             headers.insert(COOKIE, cookie.clone());
         }
+        if let Some(traceparent) = self.traceparent {
+            headers.insert(TRACEPARENT, traceparent.value());
+        }
         headers
     }
 }
@@ -180,7 +203,7 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::client::{ClientKind, ClientOptions, ClientShared};
+    use crate::client::{ClientKind, ClientOptions, ClientShared, Tracing};
 
     /// Names that matter, and some that do not.
     const NAMES: [&str; 12] = [
@@ -220,6 +243,7 @@ mod tests {
             path in prop_oneof![Just("/"), Just("http://u:p@host.test/"), Just("http://other.test/")],
             has_body in any::<bool>(),
             has_cookie in any::<bool>(),
+            is_traced in any::<bool>(),
             left in any::<(bool, bool)>(),
         ) {
             let options = Arc::new(ClientOptions::new(ClientKind::Fast));
@@ -246,6 +270,11 @@ mod tests {
             }
             if has_cookie && !headers.has_cookie() {
                 headers.set_cookie(HeaderValue::from_static("a=b"));
+            }
+            if is_traced {
+                let tracing = Tracing::of(Some(0.5)).unwrap();
+                let (_, traceparent) = tracing.begin(&client, own.as_ref());
+                headers = headers.traced(traceparent);
             }
             let mut plain = Vec::new();
             if !headers.write_plain(&mut plain) {

@@ -82,6 +82,8 @@ impl Client {
             time_limit: TimeLimit::default(),
             request_name: self.request_name.clone(),
             context: self.context.clone(),
+            tracing: self.tracing,
+            trace: None,
         }
     }
 
@@ -133,6 +135,7 @@ impl Client {
             started_at: Instant::now(),
             delay: self.delay,
             target: None,
+            trace: None,
             context: self.context.clone(),
             ended: Ended {
                 response_time: Duration::ZERO,

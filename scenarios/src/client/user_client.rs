@@ -9,6 +9,7 @@ use super::headers::Headers;
 use super::request::{IntoPath, Request, RequestContext, Rest};
 use super::target::TargetCache;
 use super::time_limit::TimeLimit;
+use super::trace::{RequestTrace, Tracing};
 use super::transport::Transport;
 use super::{ClientKind, ClientShared, cookies};
 use crate::run::{Run, UserContext, UserInfo};
@@ -38,6 +39,10 @@ pub struct Client {
     pub(super) request_name: Option<Box<str>>,
     /// What listeners know of every request.
     pub(super) context: RequestContext,
+    /// How requests are traced, if they are.
+    pub(super) tracing: Option<Tracing>,
+    /// The trace of the latest request.
+    pub(super) trace: Option<RequestTrace>,
 }
 
 impl Client {
@@ -48,6 +53,8 @@ impl Client {
             targets: TargetCache::new(),
             transport: Transport::default(),
             time_limit: TimeLimit::default(),
+            tracing: user.run.run.tracing(),
+            trace: None,
             shared,
             user,
             delay: None,
@@ -79,6 +86,23 @@ impl Client {
     /// Who this user is among all users of the run.
     pub fn user(&self) -> &UserInfo {
         &self.user.info
+    }
+
+    /// The trace of this client's latest request, for logs of your own: also of one that failed or is still to be judged. `None` before the
+    /// first request, where the test does not say `trace_share`, and where the request's own `traceparent` is not valid.
+    ///
+    /// ```
+    /// # use greylag_scenarios::prelude::*;
+    /// # async fn checkout(client: &mut Client) -> TaskResult {
+    /// client.post("/checkout").send().await?;
+    /// if let Some(trace) = client.last_trace() {
+    ///     println!("checked out in trace {}", trace.id);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn last_trace(&self) -> Option<RequestTrace> {
+        self.trace
     }
 
     /// A request with any method.

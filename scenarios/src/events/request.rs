@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use http::StatusCode;
 
 use super::Events;
-use crate::client::{RequestContext, Status};
+use crate::client::{RequestContext, RequestTrace, Status};
 use crate::engine::LogLimit;
 use crate::place::panic_message;
 use crate::recorder::RequestSample;
@@ -89,6 +89,12 @@ impl RequestEvent<'_> {
     /// Bytes of the decoded body.
     pub fn response_length(&self) -> u64 {
         self.sample.response_length
+    }
+
+    /// The trace that it belongs to; `None` where requests are not traced (`trace_share`), and for what was measured otherwise than
+    /// by the client.
+    pub fn trace(&self) -> Option<RequestTrace> {
+        self.sample.trace
     }
 
     /// When it began, by this machine's wall clock.

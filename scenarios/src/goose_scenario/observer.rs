@@ -216,6 +216,7 @@ impl<'c> Observer<'c> {
             from_intended_start: self.delay.map(|delay| response_time + delay),
             first_byte_only: !custom,
             user: Some(self.context.info.index),
+            trace: None,
             failed: (!metric.success).then_some(FailedRequest {
                 url: (!custom).then_some(&*metric.raw.url),
                 // goose hands over what it measured, not what came back.

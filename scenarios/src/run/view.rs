@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use url::Url;
 
+use crate::client::Tracing;
 use crate::options::{CustomOption, Options};
 use crate::recorder::Recorder;
 use crate::run::{SetUpData, SetUpDataError};
@@ -24,6 +25,8 @@ pub struct RunSettings {
     pub users: u64,
     /// The scenario's own options, as texts, by name; those left out have their defaults.
     pub options: BTreeMap<String, String>,
+    /// The share of requests that are marked as sampled in their `traceparent`, 0 to 1; `None` where requests carry none.
+    pub trace_share: Option<f64>,
 }
 
 /// Shows which options were given, not their values: some may be secret. So is the password of the host.
@@ -36,6 +39,7 @@ impl fmt::Debug for RunSettings {
             .field("workers", &self.workers)
             .field("users", &self.users)
             .field("options", &self.options.keys())
+            .field("trace_share", &self.trace_share)
             .finish()
     }
 }
@@ -110,6 +114,10 @@ impl Run {
     /// The scenario has no `set_up`, it has not run yet, or it returns another type.
     pub fn set_up_data<T: Send + Sync + 'static>(&self) -> Result<Arc<T>, SetUpDataError> {
         self.set_up.get()
+    }
+
+    pub(crate) fn tracing(&self) -> Option<Tracing> {
+        Tracing::of(self.settings.trace_share)
     }
 
     pub(crate) fn recorder(&self) -> &Arc<dyn Recorder> {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
+use crate::client::RequestTrace;
 use crate::recorder::{
     Arrival, FailedRequest, GeneratorLimit, MetricValue, Recorder, RequestSample,
 };
@@ -22,6 +23,7 @@ pub(crate) struct Kept {
     pub(crate) error: Option<String>,
     pub(crate) from_intended_start: Option<Duration>,
     pub(crate) first_byte_only: bool,
+    pub(crate) trace: Option<RequestTrace>,
     pub(crate) failed: Option<KeptFailure>,
 }
 
@@ -161,6 +163,7 @@ impl Recorder for Memory {
             error: sample.error.map(str::to_owned),
             from_intended_start: sample.from_intended_start,
             first_byte_only: sample.first_byte_only,
+            trace: sample.trace,
             failed: sample.failed.map(KeptFailure::of),
         });
         self.news.notify_waiters();

@@ -29,6 +29,7 @@ fn sample(name: &str, response_us: u64) -> RequestSample<'_> {
         from_intended_start: None,
         first_byte_only: false,
         user: Some(7),
+        trace: None,
         failed: None,
     }
 }

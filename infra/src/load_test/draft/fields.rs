@@ -14,7 +14,8 @@ use super::written::ThresholdValue;
 use crate::base::{BuildInfo, FileHash, StartTerms};
 use crate::load_test::{
     self, AgentCount, AgentCountError, ClientSettings, DataFile, DeclaredScenario, LoadTest,
-    LoadTestError, OnLostAgent, OnLostAgentError, Stage, WorkerCount, WorkerCountError,
+    LoadTestError, OnLostAgent, OnLostAgentError, Stage, TraceShare, TraceShareError, WorkerCount,
+    WorkerCountError,
 };
 
 /// Longest description of a test, in bytes.
@@ -68,6 +69,8 @@ pub enum FieldValueError {
     Agents(#[from] AgentCountError),
     #[error(transparent)]
     OnLostAgent(#[from] OnLostAgentError),
+    #[error(transparent)]
+    TraceShare(#[from] TraceShareError),
 }
 
 /// Something that a load test may say.
@@ -441,6 +444,15 @@ fields! {
         about_set: "not kept",
         is_advanced: true,
     };
+    /// Send a `traceparent` header (W3C Trace Context) with each request, and mark this share of them as sampled, such as 1%; the trace
+    /// ids of these are kept with the run's samples [default: off].
+    trace_share: TraceShare as Text, in trace_share, help "Send a traceparent header (W3C Trace Context) with each request, and mark this share of them as sampled, such as 1%; \
+        the trace ids of these are kept with the run's samples [default: off].", {
+        flag: Some(Flag { value_name: "SHARE", ..FLAG }),
+        label: "Traced share of requests",
+        about: "Traced Share of Requests",
+        is_advanced: true,
+    };
     /// Allow agents of builds that differ from each other and from `client_build`.
     allow_mixed_builds: bool as Flag, {
         flag: None,
@@ -572,6 +584,7 @@ count_types! {
     WorkerCount;
     AgentCount;
     OnLostAgent;
+    TraceShare;
 }
 
 field_types! {

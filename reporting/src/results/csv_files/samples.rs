@@ -9,7 +9,7 @@ use crate::store::{KeptSecond, SampleRow};
 
 /// Named as in the answer of `GET /api/v1/runs/{id}/samples`. The two shares are those of the request's second: each request
 /// that was drawn stands for 1 / `drawn_share` requests of it.
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "at_s",
     "at",
     "method",
@@ -22,6 +22,7 @@ const COLUMNS: [&str; 15] = [
     "agent",
     "worker",
     "user",
+    "trace_id",
     "kind",
     "drawn_share",
     "failed_share",
@@ -77,6 +78,9 @@ fn row(
         sample.agent.unwrap_or_default(),
         number(sample.worker),
         number(sample.user),
+        sample
+            .trace_id
+            .map_or_else(String::new, |id| id.to_string()),
         kind.to_owned(),
         drawn_share,
         failed_share,

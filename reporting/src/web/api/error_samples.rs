@@ -74,6 +74,8 @@ pub(in crate::web) struct ErrorSampleAnswer {
     body_bytes: u64,
     /// Whether the body is longer than what is kept of it.
     body_is_cut: bool,
+    /// Its trace id (W3C Trace Context), 32 hexadecimal digits; null unless it was sampled.
+    trace_id: Option<String>,
 }
 
 /// A header of a response.
@@ -108,6 +110,7 @@ impl ErrorSampleAnswer {
             body_is_cut: data.body.is_some() && data.body_bytes > MAX_SAMPLE_BODY_BYTES as u64,
             body: data.body,
             body_bytes: data.body_bytes,
+            trace_id: data.trace_id.map(|id| id.to_string()),
         }
     }
 }

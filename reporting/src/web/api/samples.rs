@@ -82,6 +82,8 @@ pub(in crate::web) struct SampleAnswer {
     worker: Option<u32>,
     /// Number of the user over the whole run, from 0.
     user: Option<u32>,
+    /// Its trace id (W3C Trace Context), 32 hexadecimal digits; null unless it was sampled.
+    trace_id: Option<String>,
     /// Why it was kept: `drawn` of all requests, as one of the `failed` ones, or because it is `slow`.
     #[schema(value_type = String)]
     kind: SampleKind,
@@ -103,6 +105,7 @@ impl SampleAnswer {
             agent: sample.agent,
             worker: sample.worker,
             user: sample.user,
+            trace_id: sample.trace_id.map(|id| id.to_string()),
             kind: sample.kind,
         }
     }

@@ -269,6 +269,7 @@ impl<'c, Kind> Request<'c, Kind> {
             started_at,
             delay: self.client.delay,
             target: self.target.clone(),
+            trace: self.client.trace,
             context: self
                 .client
                 .context
@@ -305,6 +306,8 @@ impl<'c, Kind> Request<'c, Kind> {
             delay,
             request_name,
             context,
+            tracing,
+            trace,
         } = &mut *self.client;
         let target = match &self.query {
             None => targets.get(&shared.base, &self.path),
@@ -323,6 +326,10 @@ impl<'c, Kind> Request<'c, Kind> {
             }
             (None, None) => target.name(),
         };
+        let mut traceparent = None;
+        if let Some(tracing) = tracing {
+            (*trace, traceparent) = tracing.begin(headers, self.headers.as_deref());
+        }
         let pending = Pending::new(Begun {
             user,
             method: self.method.as_str(),
@@ -330,6 +337,7 @@ impl<'c, Kind> Request<'c, Kind> {
             started_at,
             delay: *delay,
             target,
+            trace: *trace,
             user_context: context,
             own_context: &self.context,
         });
@@ -338,6 +346,7 @@ impl<'c, Kind> Request<'c, Kind> {
             headers,
             cookies,
             transport,
+            traceparent,
         };
         let exchange = pin!(exchange(
             route,

@@ -19,5 +19,6 @@ mod sessions;
 mod streams;
 mod targets;
 mod texts;
+mod traces;
 mod trust;
 mod verdicts;

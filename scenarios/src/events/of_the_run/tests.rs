@@ -203,6 +203,7 @@ fn listeners_hear_requests_and_rename_them_also_when_one_panics() {
         from_intended_start: None,
         first_byte_only: false,
         user: None,
+        trace: None,
         failed: None,
     });
     assert_eq!(heard.take(), ["GET Tester"]);

@@ -393,7 +393,7 @@ pub(crate) const OPTIONS: &[LocustOption] = &[
         "LOCUST_ENABLE_OPENTELEMETRY",
         Nothing,
         Refused,
-        "not available yet; read the results through the API",
+        "use `--trace-share 1%`, which sends `traceparent` with each request; Greylag records no spans of its own",
     ),
     option(
         &[],

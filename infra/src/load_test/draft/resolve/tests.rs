@@ -249,6 +249,7 @@ fn a_load_shape_is_followed_unless_the_test_says_how_the_load_goes() {
     for field in FIELDS {
         let mut draft = TestDraft::default();
         let value = match field.kind {
+            FieldKind::Text if field.key == "trace_share" => FieldValue::Text("1%".into()),
             FieldKind::Text | FieldKind::Count => FieldValue::Text("1".into()),
             FieldKind::Choice => FieldValue::Text(field.choices[1].into()),
             FieldKind::Whole | FieldKind::Seconds => FieldValue::Whole(1),

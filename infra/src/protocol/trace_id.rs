@@ -1,0 +1,86 @@
+//! The trace of a request: what it is known by in a tracing system.
+
+use std::fmt;
+use std::num::NonZeroU128;
+
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::{Serialize, Serializer};
+
+/// Bytes of an id.
+const BYTES: usize = 16;
+
+/// Trace id of a request as of W3C Trace Context: 16 bytes, never all zero. As text 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TraceId(NonZeroU128);
+
+impl TraceId {
+    /// The id of these bytes as a number, the first byte the highest; `None` for zero, which is not a valid id.
+    #[must_use]
+    pub fn new(id: u128) -> Option<Self> {
+        NonZeroU128::new(id).map(Self)
+    }
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TraceId({self})")
+    }
+}
+
+/// Its bytes.
+impl Serialize for TraceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0.get().to_be_bytes())
+    }
+}
+
+impl<'de> Deserialize<'de> for TraceId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(BytesVisitor)
+    }
+}
+
+struct BytesVisitor;
+
+impl Visitor<'_> for BytesVisitor {
+    type Value = TraceId;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{BYTES} bytes that are not all zero")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<TraceId, E> {
+        <[u8; BYTES]>::try_from(bytes)
+            .ok()
+            .and_then(|bytes| TraceId::new(u128::from_be_bytes(bytes)))
+            .ok_or_else(|| E::invalid_length(bytes.len(), &self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_travels_as_bytes_and_is_shown_as_digits() {
+        let id = TraceId::new(0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c).unwrap();
+        assert_eq!(id.to_string(), "0af7651916cd43dd8448eb211c80319c");
+        let packed = rmp_serde::to_vec(&id).unwrap();
+        assert_eq!(packed.len(), 2 + BYTES);
+        assert_eq!(rmp_serde::from_slice::<TraceId>(&packed).unwrap(), id);
+        assert!(TraceId::new(0).is_none());
+        for wrong in [&[0; BYTES][..], &[1; BYTES - 1], &[1; BYTES + 1]] {
+            let packed = rmp_serde::to_vec(serde_bytes::Bytes::new(wrong)).unwrap();
+            assert!(
+                rmp_serde::from_slice::<TraceId>(&packed).is_err(),
+                "{wrong:?}"
+            );
+        }
+    }
+}
