@@ -48,6 +48,7 @@ export function viewOf(parts, whole, scope, { log, moments, limits }) {
     warnings: whole.view.warnings.filter((warning) => warning.first_second < end && warning.last_second >= from).map(ofWholeRun),
     generator: { ...whole.view.generator, of_whole_run: true },
     marks: marksOf(moments, whole.view.marks, scope),
+    custom_metrics: { ...whole.view.custom_metrics, note: "of the whole run" },
     thresholds: { ...whole.view.thresholds, lines: linesAcross(whole.view.thresholds.lines, limits, scope) },
   };
   delete view.remark;

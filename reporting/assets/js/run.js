@@ -21,6 +21,7 @@ import { ScopeStrip } from "./scope_strip.js";
 import { RunData, mostUsers } from "./series.js";
 import { ShownScope } from "./shown_scope.js";
 import { source } from "./source.js";
+import { showMetrics } from "./metrics.js";
 import { showThresholds } from "./thresholds.js";
 import { setRunStart } from "./time_axis.js";
 import { showNotices, showWarnings } from "./warnings.js";
@@ -134,6 +135,7 @@ function showView(view, before, generation) {
   }
   if (view.errors !== before.errors) showErrors(view.errors);
   if (view.thresholds !== before.thresholds) showThresholds(view.thresholds);
+  if (view.custom_metrics !== before.custom_metrics) showMetrics(view.custom_metrics);
   if (view.notices !== before.notices) showNotices(view.notices);
   if (view.completeness !== before.completeness) showCompleteness(view.completeness);
   if (view.warnings !== before.warnings) showWarnings(view.warnings);

@@ -21,6 +21,8 @@ pub(crate) mod markdown;
 #[cfg(feature = "coordinator")]
 pub(crate) mod measured_text;
 #[cfg(feature = "coordinator")]
+pub(crate) mod metric_text;
+#[cfg(feature = "coordinator")]
 pub(crate) mod metrics;
 #[cfg(feature = "coordinator")]
 pub(crate) mod page_text;

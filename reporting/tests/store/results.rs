@@ -361,6 +361,7 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
               "request_share": 1.0, "error_share": 0.25, "agent_count": 1, "agents": ["name of a"], "samples": 0,
               "first_second": 0, "last_second": 0, "first_seen": "2026-11-22T05:49:00.250000Z", "last_seen": "2026-11-22T05:49:00.250000Z" },
         ],
+        "custom_metrics": [],
         "thresholds": [], "verdict": null, "warnings": [],
         "generator": { "measured": false, "saturated_seconds": 0, "left_out": false, "saturated": [], "worst": null },
             "series_step_s": 1,

@@ -11,6 +11,7 @@ use crate::cli::api_client::{ApiClient, ApiError};
 use crate::cli::download::Download;
 use crate::cli::failure::Failure;
 use greylag_infra::RunId;
+use reqwest::StatusCode;
 
 /// The small files: what the coordinator calls them and how their names end.
 const FILES: [(&str, &str); 4] = [
@@ -19,6 +20,8 @@ const FILES: [(&str, &str); 4] = [
     ("csv/exceptions", "_exceptions.csv"),
     ("completeness", "_completeness.json"),
 ];
+/// The same of what the scenario counts beside its requests, which is only written where it does.
+const CUSTOM_METRICS: (&str, &str) = ("csv/custom_metrics", "_custom_metrics.csv");
 /// How the name of the history ends, which has a row for each second.
 const HISTORY: &str = "_stats_history.csv";
 /// How often the small files are written while the run is active, as Locust does.
@@ -111,6 +114,7 @@ impl CsvFiles {
         for (kind, ending) in FILES {
             self.fetch(api, run_id, kind, ending).await?;
         }
+        self.fetch_metrics(api, run_id).await?;
         let is_due = |at: Instant| at.elapsed() >= HISTORY_EVERY;
         if self.history_written.is_none_or(is_due) {
             self.history_written = Some(Instant::now());
@@ -129,6 +133,8 @@ impl CsvFiles {
             let written = self.fetch(api, run_id, kind, ending).await;
             failed = failed.and(written.map_err(|error| self.incomplete(ending, error)));
         }
+        let written = self.fetch_metrics(api, run_id).await;
+        failed = failed.and(written.map_err(|error| self.incomplete(CUSTOM_METRICS.1, error)));
         // The whole, because late results have changed seconds that are written already.
         let written = self.whole_history(api, run_id, None).await;
         failed.and(
@@ -196,6 +202,22 @@ impl CsvFiles {
     ) -> Result<(), CsvError> {
         let text = api.file(run_id, kind).await?;
         self.write(ending, &text).map_err(CsvError::Write)
+    }
+
+    /// Nothing of a run that has none.
+    async fn fetch_metrics(&self, api: &ApiClient, run_id: &RunId) -> Result<(), CsvError> {
+        let (kind, ending) = CUSTOM_METRICS;
+        let text = match api.file(run_id, kind).await {
+            // A coordinator of an earlier version.
+            Err(ApiError::Refused { status, .. }) if status == StatusCode::NOT_FOUND => {
+                return Ok(());
+            }
+            text => text?,
+        };
+        match text.lines().count() {
+            0 | 1 => Ok(()),
+            _ => self.write(ending, &text).map_err(CsvError::Write),
+        }
     }
 
     /// A reader sees the old file or the new one, never half of one.

@@ -5,7 +5,10 @@ use std::fmt::Write;
 use super::{PERCENTILES_NAME_WIDTH, Row, method_column, shortened};
 use crate::measure::arrivals::Arrivals;
 use crate::measure::stats::{IntendedStats, whole_ms};
-use crate::results::summary::{SummaryCompleteness, SummaryCoverage, SummaryWarning};
+use crate::results::metric_text::MetricRow;
+use crate::results::summary::{
+    SummaryCompleteness, SummaryCoverage, SummaryMetric, SummaryWarning,
+};
 
 /// Endpoints that are named in one line.
 const MAX_NAMES_LISTED: usize = 20;
@@ -13,12 +16,13 @@ const MAX_NAMES_LISTED: usize = 20;
 const MAX_GAPS_LISTED: usize = 20;
 
 /// What is missing of the load and of the counts, response times from the intended start, what was timed to the first byte only, an arrival
-/// rate's iterations, and what the load generator itself ran short of.
+/// rate's iterations, custom metrics, and what the load generator itself ran short of.
 pub(super) fn write(
     out: &mut String,
     rows: &[Row],
     aggregated: &Row,
     arrivals: Arrivals,
+    metrics: &[SummaryMetric],
     completeness: &SummaryCompleteness,
     warnings: &[SummaryWarning],
 ) -> std::fmt::Result {
@@ -50,6 +54,13 @@ pub(super) fn write(
             write!(out, " because all users were busy")?;
         }
         writeln!(out, "\n")?;
+    }
+    if !metrics.is_empty() {
+        writeln!(out, "Custom metrics")?;
+        for metric in metrics {
+            writeln!(out, "- {}", MetricRow::of(metric).line())?;
+        }
+        writeln!(out)?;
     }
     if !warnings.is_empty() {
         writeln!(out, "Limits of the load generator")?;

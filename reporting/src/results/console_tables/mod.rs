@@ -13,7 +13,9 @@ use std::fmt::Write;
 use crate::measure::interval::{Interval, ms};
 use crate::measure::stats::{FRACTIONS, MEDIAN, PERCENTILE_TITLES, PERCENTILES, Stats, whole_ms};
 use crate::plain_text::plain_text;
-use crate::results::summary::{AGGREGATED, SummaryCompleteness, SummaryWarning, per_second};
+use crate::results::summary::{
+    AGGREGATED, SummaryCompleteness, SummaryMetric, SummaryWarning, per_second,
+};
 use crate::store::RunTotals;
 
 const STATS_NAME_WIDTH: usize = 76;
@@ -38,6 +40,7 @@ pub fn console_tables(
     totals: &RunTotals,
     completeness: &SummaryCompleteness,
     warnings: &[SummaryWarning],
+    metrics: &[SummaryMetric],
     elapsed_s: f64,
 ) -> String {
     let rows: Vec<Row> = totals
@@ -61,6 +64,7 @@ pub fn console_tables(
         &rows,
         &aggregated,
         arrivals,
+        metrics,
         completeness,
         warnings,
     )
@@ -310,7 +314,7 @@ mod tests {
             endpoints: vec![(endpoint, interval)],
             ..RunTotals::default()
         };
-        let text = console_tables(&totals, &SummaryCompleteness::default(), &[], 0.0);
+        let text = console_tables(&totals, &SummaryCompleteness::default(), &[], &[], 0.0);
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'));
         assert!(text.contains("goneforged line"));
         let row = text.lines().nth(2).unwrap();
@@ -344,7 +348,7 @@ mod tests {
             },
             ..RunTotals::default()
         };
-        let text = console_tables(&totals, &SummaryCompleteness::default(), &[], 1.0);
+        let text = console_tables(&totals, &SummaryCompleteness::default(), &[], &[], 1.0);
         let (_, more) = text
             .split_once("Response time from the intended start\n")
             .unwrap();
@@ -370,6 +374,7 @@ mod tests {
         let text = console_tables(
             &RunTotals::default(),
             &SummaryCompleteness::default(),
+            &[],
             &[],
             0.0,
         );

@@ -1,4 +1,5 @@
-//! CSV files of a run, from the same sums as everything else: Locust's four, and two of our own (`series.rs`, `samples.rs`).
+//! CSV files of a run, from the same sums as everything else: Locust's four, and three of our own (`series.rs`, `samples.rs`,
+//! `custom_metrics.rs`).
 //!
 //! In Locust's, names and order of the columns are those of Locust 2.47's `locust/stats.py` (`StatsCSV`,
 //! `StatsCSVFileWriter`); lines end in CRLF and a field is quoted only where it must be, as Python's `csv` writes
@@ -6,6 +7,7 @@
 //! are written as they are: the files are data for programs. One that begins with `=`, `+`, `-` or `@` is not
 //! changed, as in Locust, JMeter and k6; who opens the file in a spreadsheet should import it as text.
 
+mod custom_metrics;
 mod history;
 pub(crate) mod samples;
 pub(crate) mod series;
@@ -22,6 +24,7 @@ use crate::results::page_text::iso;
 use crate::results::summary::{AGGREGATED, per_second};
 use crate::store::{ErrorHistory, RunTotals};
 
+pub(crate) use custom_metrics::custom_metrics;
 pub(crate) use history::History;
 
 /// Where there are no requests there are no percentiles.

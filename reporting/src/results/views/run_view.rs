@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::api_types::LogRow;
 use crate::measure::series_point::SeriesPoint;
+use crate::results::metric_text::MetricsView;
 use crate::results::summary::{
     ErrorSpread, SummaryCompleteness, SummaryEndpoint, SummaryTotals, SummaryWarning,
 };
@@ -42,6 +43,8 @@ pub struct RunView {
     pub warnings: Vec<SummaryWarning>,
     /// How the test's thresholds stand: of the whole run, whatever part is shown.
     pub thresholds: ThresholdsView,
+    /// What the scenario counts beside its requests.
+    pub custom_metrics: MetricsView,
     /// What people say of it.
     pub notes: NotesView,
     /// How the load generator fared.

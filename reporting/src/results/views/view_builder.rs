@@ -15,6 +15,7 @@ use crate::coordinator::{Coordinator, InfrastructureMachines};
 use crate::plain_text::plain_text;
 use crate::results::console_tables::console_tables;
 use crate::results::error_place::split_place;
+use crate::results::metric_text::MetricsView;
 use crate::results::summary::{
     AGGREGATED, Summary, SummaryEndpoint, SummaryError, SummaryGenerator, SummaryTotals, ramp_up_s,
     remark,
@@ -121,7 +122,7 @@ async fn build_run_view(
         }
     };
     // Each reads for itself, as many at the same time as there are readers.
-    let ((totals, seen), current, notices, said, health, mut workers, chart, judged) = tokio::try_join!(
+    let ((totals, seen), current, notices, said, health, mut workers, chart, judged, metrics) = tokio::try_join!(
         totals,
         store.current_rps(run, scope, now),
         store.notices(&run.id, scope),
@@ -130,6 +131,7 @@ async fn build_run_view(
         worker_rows(coordinator, run, scope, |agent| unheard.contains_key(agent)),
         chart,
         store.threshold_results(run),
+        store.custom_metrics(&run.id, scope),
     )?;
     let mut summary = Summary::of(
         run,
@@ -141,6 +143,8 @@ async fn build_run_view(
         now,
     );
     summary.add_generator(&health, scope);
+    let elapsed_s = scope.elapsed_s(run.elapsed_s(now), &totals.left_out);
+    summary.add_metrics(&metrics, elapsed_s);
     let is_page = extent != Extent::Whole;
     let marks = chart_marks(run, &said.marks, &judged, scope, &summary.generator);
     let generator = GeneratorView::of(summary.generator, &health, &workers, chart, is_page);
@@ -177,7 +181,8 @@ async fn build_run_view(
                 &totals,
                 &completeness,
                 &summary.warnings,
-                scope.elapsed_s(run.elapsed_s(now), &totals.left_out),
+                &summary.custom_metrics,
+                elapsed_s,
             )
         }),
         endpoints: summary.endpoints,
@@ -188,6 +193,7 @@ async fn build_run_view(
         generator,
         marks,
         thresholds: ThresholdsView::of(run, scope, &judged),
+        custom_metrics: MetricsView::of(&summary.custom_metrics, scope),
         notes: said.into(),
         remark: remark(store, &run.id, scope).await?,
         phases: phase_windows(run, now),

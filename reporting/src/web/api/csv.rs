@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::streamed::{as_file, in_pieces, off_thread};
 use crate::api_types::{ErrorBody, NEXT_SECOND_HEADER};
 use crate::results::csv_files::{self, History, samples, series};
+use crate::results::summary::Summary;
 use crate::store::{CURRENT_RPS_WINDOW_S, Scope, Store, Window};
 use crate::web::error::WebError;
 use crate::web::query::Query;
@@ -33,7 +34,7 @@ pub(in crate::web) struct CsvQuery {
     full: String,
 }
 
-/// Locust's four CSV files, and two of our own.
+/// Locust's four CSV files, and three of our own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum CsvFile {
@@ -45,6 +46,8 @@ enum CsvFile {
     Series,
     /// Each request that is kept for the scatter plot.
     Samples,
+    /// What the scenario counts beside its requests, in a row each.
+    CustomMetrics,
 }
 
 impl CsvFile {
@@ -59,8 +62,8 @@ impl CsvFile {
 /// and their clocks differ.
 const MAY_CHANGE_S: u32 = 5;
 
-/// A CSV file: one of Locust's four, `series` with a row per second and endpoint, or `samples` with the requests behind the
-/// dots of the scatter plot.
+/// A CSV file: one of Locust's four, `series` with a row per second and endpoint, `samples` with the requests behind the
+/// dots of the scatter plot, or `custom_metrics` with a row for each metric of the scenario.
 #[utoipa::path(
     get,
     path = "/api/v1/runs/{id}/csv/{file}",
@@ -97,6 +100,11 @@ pub(in crate::web) async fn csv_file(
             } else {
                 csv_files::exceptions(&errors, &totals).into()
             }
+        }
+        CsvFile::CustomMetrics => {
+            let scope = scope.scope(store, &run).await?;
+            let summary = Summary::read(store, &id, &scope, state.coordinator.now()).await?;
+            csv_files::custom_metrics(&summary.custom_metrics).into()
         }
         CsvFile::Series => {
             let scope = scope.scope(store, &run).await?;

@@ -10,7 +10,7 @@ use super::joined_script::join;
 use crate::web::assets::asset_text;
 
 /// Styles in the order in which `templates/run.html` names them, and at last those of a file.
-const STYLES: [&str; 12] = [
+const STYLES: [&str; 13] = [
     "css/tokens.css",
     "css/base.css",
     "css/run.css",
@@ -20,6 +20,7 @@ const STYLES: [&str; 12] = [
     "css/endpoints.css",
     "css/generator.css",
     "css/thresholds.css",
+    "css/metrics.css",
     "css/notes.css",
     "css/console.css",
     "css/file.css",

@@ -23,6 +23,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         own_host(),
         slow(),
         shaped_rows(),
+        metering(),
     ]
 }
 
@@ -416,4 +417,36 @@ fn shaped_rows() -> Scenario {
         .user_type::<Owner>()
         .data(&UNIQUE)
         .shape(|| Eleven)
+}
+
+static SENT: Counter = Counter::new("sent").unit("bytes");
+static TURN: Gauge = Gauge::new("turn");
+static EVEN: Rate = Rate::new("even turns");
+static SPEED: Histogram = Histogram::new("tokens per second").unit("tokens/s");
+
+/// Counts something beside each request.
+#[derive(Default)]
+struct Meter {
+    turn: u32,
+}
+
+#[fast_http_user(wait_time = constant_pacing(0.1))]
+impl Meter {
+    #[task]
+    async fn count(&mut self, client: &mut Client) -> TaskResult {
+        client.get("/counted").send().await?;
+        self.turn += 1;
+        SENT.add(client, 0.1);
+        TURN.set(client, self.turn);
+        EVEN.add(client, self.turn.is_multiple_of(2));
+        SPEED.add(client, self.turn % 100);
+        SPEED.add(client, f64::NAN);
+        Ok(())
+    }
+}
+
+fn metering() -> Scenario {
+    Scenario::new("metering")
+        .description("Counts something beside each request")
+        .user_type::<Meter>()
 }

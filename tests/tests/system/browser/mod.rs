@@ -2,6 +2,7 @@
 
 mod accessibility;
 mod console_logs;
+mod custom_metrics;
 mod dots;
 mod endpoint_table;
 mod log_search;

@@ -1,0 +1,25 @@
+// What the scenario counts beside its requests: the table. What is shown is written by the server.
+
+import { h, part, setText } from "./dom.js";
+
+export function showMetrics({ note, rows }) {
+  const section = part("custom-metrics");
+  section.hidden = rows.length === 0;
+  setText(section.querySelector(".note"), note);
+  const body = section.querySelector("tbody");
+  rows.forEach((row, index) => showRow(body.rows[index] ?? newRow(body, row.cells.length), row));
+  while (body.rows.length > rows.length) body.lastElementChild.remove();
+}
+
+function newRow(body, cells) {
+  const name = h("th", { scope: "row" }, h("span", { class: "name" }), h("span", { class: "kind" }));
+  const row = h("tr", {}, name, ...Array.from({ length: cells }, () => h("td")));
+  body.append(row);
+  return row;
+}
+
+function showRow(row, { name, kind, cells }) {
+  setText(row.querySelector(".name"), name);
+  setText(row.querySelector(".kind"), kind);
+  cells.forEach((cell, index) => setText(row.cells[index + 1], cell));
+}
