@@ -20,6 +20,7 @@ mod store;
 #[cfg(feature = "coordinator")]
 mod thresholds;
 mod tokens;
+mod trace_url;
 
 #[cfg(feature = "coordinator")]
 pub mod coordinator;
@@ -88,3 +89,4 @@ pub use tokens::{
 pub use tokens::{
     Grant, GrantError, MAX_TOKEN_BYTES, Role, RoleError, Token, TokenError, hide_tokens,
 };
+pub use trace_url::{TraceUrl, TraceUrlError};

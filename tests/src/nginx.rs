@@ -39,6 +39,8 @@ pub struct LoggedRequest {
     pub ended_at_ms: u64,
     /// The address that it came from.
     pub from: String,
+    /// Its `traceparent`; empty without one.
+    pub traceparent: String,
 }
 
 /// What nginx served.
@@ -96,7 +98,7 @@ impl AccessLog {
 
 fn parse_line(line: &str) -> LoggedRequest {
     let fields: Vec<&str> = line.split('\t').collect();
-    let [method, path, status, ended_at, from] = fields.as_slice() else {
+    let [method, path, status, ended_at, from, traceparent] = fields.as_slice() else {
         panic!("a line of another form in nginx's access log: {line:?}");
     };
     LoggedRequest {
@@ -109,6 +111,10 @@ fn parse_line(line: &str) -> LoggedRequest {
             .parse()
             .expect("nginx logs a time"),
         from: (*from).to_owned(),
+        traceparent: match *traceparent {
+            "-" => String::new(),
+            traceparent => traceparent.to_owned(),
+        },
     }
 }
 
@@ -318,7 +324,7 @@ error_log {prefix}/error.log;
 worker_rlimit_nofile 16384;
 events {{ worker_connections 12000; }}
 http {{
-    log_format witness '$request_method\t$request_uri\t$status\t$msec\t$remote_addr';
+    log_format witness '$request_method\t$request_uri\t$status\t$msec\t$remote_addr\t$http_traceparent';
     access_log {log};
     client_body_temp_path {prefix}/body;
     proxy_temp_path {prefix}/proxy;

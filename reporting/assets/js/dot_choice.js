@@ -63,6 +63,8 @@ const KINDS = {
   slow: "kept as the slowest of its endpoint",
 };
 const UNKNOWN = "not recorded";
+/** Name of the trace id among what is known of a request. */
+export const TRACE = "Trace";
 
 /** What is known of a request, as [name, text] pairs. */
 export function facts(request) {
@@ -80,7 +82,7 @@ export function facts(request) {
     ["User", or(request.user)],
     ["Shown because", KINDS[request.kind] ?? request.kind],
   ];
-  if (request.trace_id) rows.push(["Trace", request.trace_id]);
+  if (request.trace_id) rows.push([TRACE, request.trace_id]);
   if (request.failed) rows.splice(6, 0, ["Error", or(request.error)]);
   return rows;
 }

@@ -1,9 +1,10 @@
 // The request behind a dot of the scatter plot: chosen by a click or by keys, with all that is known of it, and ways on.
 
-import { afterKey, described, dotQuery, endpointOf, facts, logQuery, requestOf } from "./dot_choice.js";
+import { TRACE, afterKey, described, dotQuery, endpointOf, facts, logQuery, requestOf } from "./dot_choice.js";
 import { h, part, setText } from "./dom.js";
 import { timeOfDay } from "./format.js";
 import { source } from "./source.js";
+import { traceOf } from "./traces.js";
 
 export class DotPanel {
   #chosen = null;
@@ -64,7 +65,7 @@ export class DotPanel {
     const { samples, error } = await this.#ask(`samples?${dotQuery(dot)}`);
     if (number !== this.#asked) return;
     const request = samples && requestOf(samples, dot);
-    const rows = request ? facts(request).map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text))) : [];
+    const rows = request ? facts(request).map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, name === TRACE ? traceOf(text) : text))) : [];
     const close = h("button", { type: "button", class: "icon-button", "aria-label": "Close", title: "Close" }, "×");
     close.addEventListener("click", () => this.close());
     this.panel.replaceChildren(

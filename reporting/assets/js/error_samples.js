@@ -5,6 +5,7 @@ import { h, part, setText } from "./dom.js";
 import { count } from "./format.js";
 import { isWhole, parseScope } from "./scope.js";
 import { source } from "./source.js";
+import { traceOf } from "./traces.js";
 
 /** Seconds of the log that are shown before the moment of a request. */
 const LOG_BEFORE_S = 2;
@@ -111,7 +112,7 @@ function sampleOf(sample, index, of) {
   const facts = [fact("Status", status === null ? "No response" : String(status)), fact("Ended", moment)];
   if (where) facts.push(fact("Agent", where));
   if (url) facts.push(fact("Address", `${sample.method} ${url}`));
-  if (sample.trace_id) facts.push(fact("Trace", sample.trace_id));
+  if (sample.trace_id) facts.push(fact("Trace", traceOf(sample.trace_id)));
   const log = h("a", { class: "button quiet small", href: `#t=${Math.max(0, Math.floor(at) - LOG_BEFORE_S)}` }, "Log around this moment");
   const article = h("article", { "aria-label": `Sample ${index + 1} of ${of}` }, h("dl", {}, ...facts));
   if (sample.headers.length > 0) article.append(...headersOf(sample));

@@ -131,6 +131,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "js/theme.js",
         "js/thresholds.js",
         "js/time_axis.js",
+        "js/traces.js",
         "js/warnings.js",
         "vendor/echarts/echarts.esm.min.js",
     ]

@@ -1,6 +1,7 @@
 //! Every URL of the server, and what a request passes on its way to a handler.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -55,6 +56,7 @@ pub fn router(
         public,
         accept_uploads,
         start_form,
+        trace_url,
     } = config;
     let same_origin = SameOrigin::new(listen, token.is_some(), public.url().cloned());
     let base = public.base_path().clone();
@@ -69,6 +71,10 @@ pub fn router(
         accept_uploads,
         shutdown,
     );
+    let state = WebState {
+        trace_url: trace_url.map(Arc::new),
+        ..state
+    };
 
     let api = Router::new()
         .route("/api/v1/openapi.json", get(api::openapi_document))

@@ -27,6 +27,7 @@ use super::router::router;
 use super::tls::{Tls, shake_hands};
 use crate::coordinator::{Coordinator, Meter, MeteredStream};
 use crate::tokens::Token;
+use crate::trace_url::TraceUrl;
 
 /// Most headers of a request.
 const MAX_HEADERS: usize = 100;
@@ -57,6 +58,8 @@ pub struct WebConfig {
     pub accept_uploads: bool,
     /// What the start form is filled in from at first.
     pub start_form: TestDraft,
+    /// Where traces are shown, for links from requests; without it their ids are shown as text.
+    pub trace_url: Option<TraceUrl>,
 }
 
 /// Serves pages, API, live events and the agents' socket until `shutdown` is cancelled. Requests being

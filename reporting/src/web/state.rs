@@ -20,6 +20,7 @@ use super::shared_answers::SharedAnswers;
 use crate::coordinator::Coordinator;
 use crate::results::views::view_builder::RunRows;
 use crate::store::Scope;
+use crate::trace_url::TraceUrl;
 
 /// Most streams of live events at once over all browsers.
 pub(super) const MAX_EVENT_STREAMS: usize = 200;
@@ -51,6 +52,8 @@ pub(super) struct WebState {
     pub(super) accept_uploads: bool,
     /// What the start form is filled in from before anything is entered.
     pub(super) start_form: Arc<TestDraft>,
+    /// Where traces are shown, for links.
+    pub(super) trace_url: Option<Arc<TraceUrl>>,
     /// Cancelled when the server ends.
     pub(super) shutdown: CancellationToken,
 }
@@ -81,12 +84,19 @@ impl WebState {
             public: Arc::new(public),
             accept_uploads,
             start_form: Arc::new(start_form),
+            trace_url: None,
             shutdown,
         }
     }
 }
 
 impl WebState {
+    /// Where traces are shown, as pages have it; empty where that is not known.
+    pub(super) fn trace_url(&self) -> String {
+        let url = self.trace_url.as_ref();
+        url.map(ToString::to_string).unwrap_or_default()
+    }
+
     /// The path below which the coordinator is, for links; empty for the root.
     pub(super) fn base(&self) -> String {
         self.public.base_path().as_str().to_owned()

@@ -484,6 +484,7 @@ fn requests_that_are_missing_without_a_word_are_found() {
         status: 200,
         ended_at_ms: 1_000,
         from: "127.0.0.1".into(),
+        traceparent: String::new(),
     };
     let log = AccessLog {
         requests: vec![request(10), request(10), request(20)],

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use greylag_reporting::Token;
 use greylag_reporting::coordinator::{
     Coordinator, CoordinatorConfig, Keep, Provisioning, agent_routes,
 };
@@ -14,6 +13,7 @@ use greylag_reporting::web::{
     BasePath, PublicAddress, PublicUrl, Tls, TlsFiles, TrustedProxies, TrustedProxy, WebConfig,
     check_listen_address, serve,
 };
+use greylag_reporting::{Token, TraceUrl};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -102,6 +102,10 @@ pub(crate) struct CoordinatorOptions {
         hide_env_values = true
     )]
     webhook_secret: Option<Token>,
+    /// Address of a trace in your tracing system, such as 'https://tracing.example/trace/{trace_id}': pages link traced requests
+    /// (`trace_share`) to it.
+    #[arg(long, env = "GREYLAG_TRACE_URL", value_name = "URL")]
+    trace_url: Option<TraceUrl>,
     /// Store programs that `run --coordinator` uploads, and have agents run them that accept it.
     #[arg(long, env = "GREYLAG_ACCEPT_UPLOADS")]
     accept_uploads: bool,
@@ -203,6 +207,7 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
             public: public.clone(),
             trusted_proxies: TrustedProxies::new(options.trusted_proxy),
             accept_uploads: options.accept_uploads,
+            trace_url: options.trace_url,
             ..WebConfig::default()
         },
         ending.clone(),

@@ -86,6 +86,7 @@ pub(crate) async fn demo(
         DataDir::asked(options.data),
         LocalPage::on_port(options.port, None),
         TestDraft::default(),
+        None,
         scenarios,
     );
     let local = signals

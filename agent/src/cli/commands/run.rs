@@ -224,7 +224,8 @@ async fn run_locally(
     } else {
         LocalPage::of(&options.page, false).await?
     };
-    let starting = Local::start(data, page, TestDraft::default(), scenarios);
+    let trace_url = options.page.trace_url.clone();
+    let starting = Local::start(data, page, TestDraft::default(), trace_url, scenarios);
     let local = signals
         .or_leave(starting, || {
             "interrupted before the run was started".to_owned()

@@ -35,7 +35,8 @@ pub(crate) async fn serve(
     exit_at_second_signal(Hangup::End)?;
     let page = LocalPage::of(&options.page, true).await?;
     let data = DataDir::asked(options.page.data);
-    let mut local = Local::start(data, page, start_form, scenarios).await?;
+    let trace_url = options.page.trace_url;
+    let mut local = Local::start(data, page, start_form, trace_url, scenarios).await?;
     print_line(format_args!("Greylag is at {}", local.url()));
     print_line("Start a test on the page; press Ctrl-C to exit.");
     let ended_early = tokio::select! {

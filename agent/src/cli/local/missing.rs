@@ -1,6 +1,7 @@
 //! What stands in for `served.rs` in a program without the feature `coordinator`: it cannot run a test by itself.
 
 use greylag_infra::TestDraft;
+use greylag_reporting::TraceUrl;
 use greylag_scenarios::Scenario;
 
 use crate::cli::failure::Failure;
@@ -28,6 +29,7 @@ impl Local {
         _: DataDir,
         _: LocalPage,
         _: TestDraft,
+        _: Option<TraceUrl>,
         _: Vec<Scenario>,
     ) -> Result<Self, Failure> {
         Err(Failure::bad_input(

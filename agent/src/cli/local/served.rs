@@ -8,7 +8,7 @@ use greylag_reporting::coordinator::{
     Coordinator, CoordinatorConfig, DEFAULT_LEASE, Provisioning, agent_routes,
 };
 use greylag_reporting::web::{WebConfig, check_listen_address, serve};
-use greylag_reporting::{StoreError, Token};
+use greylag_reporting::{StoreError, Token, TraceUrl};
 use greylag_scenarios::Scenario;
 use rand::Rng as _;
 use tokio::task::JoinHandle;
@@ -100,11 +100,12 @@ pub(crate) struct Local {
 
 impl Local {
     /// Starts both and waits until they know each other. The page's start form is filled in from `start_form` at
-    /// first.
+    /// first, and traces are shown at `trace_url`.
     pub(crate) async fn start(
         data_dir: DataDir,
         page: LocalPage,
         start_form: TestDraft,
+        trace_url: Option<TraceUrl>,
         scenarios: Vec<Scenario>,
     ) -> Result<Self, Failure> {
         let is_open = matches!(page, LocalPage::Open { .. });
@@ -136,6 +137,7 @@ impl Local {
             WebConfig {
                 token: token.clone(),
                 start_form,
+                trace_url,
                 ..WebConfig::default()
             },
             ending.clone(),

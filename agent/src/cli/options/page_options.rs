@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use greylag_reporting::Token;
+use greylag_reporting::{Token, TraceUrl};
 
 /// Options about the page.
 #[derive(Debug, Args)]
@@ -21,4 +21,8 @@ pub(crate) struct PageOptions {
     /// Directory for results [default: ./greylag-data].
     #[arg(long, env = "GREYLAG_DATA", value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
+    /// Address of a trace in your tracing system, such as 'https://tracing.example/trace/{trace_id}': the page links traced requests
+    /// (--trace-share) to it.
+    #[arg(long, env = "GREYLAG_TRACE_URL", value_name = "URL")]
+    pub(crate) trace_url: Option<TraceUrl>,
 }

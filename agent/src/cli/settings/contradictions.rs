@@ -22,7 +22,7 @@ const EXCLUSIVE: [(&str, &str, &str); 3] = [
 ];
 
 /// What a coordinator decides: such a flag beside one is a misunderstanding, such a variable is for other runs.
-const OF_LOCAL_RUNS: [&str; 3] = ["port", "data", "web_host"];
+const OF_LOCAL_RUNS: [&str; 4] = ["port", "data", "web_host", "trace_url"];
 
 /// Options that say more about another one, with that one.
 const PARTS: [(&str, &str); 5] = [

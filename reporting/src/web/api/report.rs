@@ -35,7 +35,13 @@ pub(in crate::web) async fn report(
     State(state): State<WebState>,
     Path(id): Path<RunId>,
 ) -> Result<Response, WebError> {
-    let (file, run) = report_file(&state.coordinator, &state.file_places, id).await?;
+    let (file, run) = report_file(
+        &state.coordinator,
+        &state.file_places,
+        id,
+        state.trace_url(),
+    )
+    .await?;
     let name = report_name(&run.test.name, run.number);
     let mut response = html_response(StatusCode::OK, file);
     // It is not to be shown from here: this server's pages may run no scripts that stand in them.

@@ -45,6 +45,8 @@ pub(in crate::web) struct RunPage {
     base: String,
     /// Who looks at it.
     visitor: Visitor,
+    /// Where traces are shown, with a placeholder for the trace id; empty where that is not known.
+    trace_url: String,
     /// What takes the place of assets and of the server, where the page is to be a file.
     file: Option<FileParts>,
 }
@@ -67,6 +69,7 @@ impl RunPage {
             compare_with: None,
             base: String::new(),
             visitor: Visitor::default(),
+            trace_url: String::new(),
             file: None,
         }
     }
@@ -85,12 +88,13 @@ impl RunPage {
     }
 
     /// The page of a whole run as a file.
-    pub(in crate::web) fn as_file(part: RunPart, file: FileParts) -> Self {
+    pub(in crate::web) fn as_file(part: RunPart, file: FileParts, trace_url: String) -> Self {
         // A part is named by what comes after the address of the file.
         let elapsed_s = part.view.about.time_elapsed_s;
         let scope = ScopeView::new("#".to_owned(), Scope::default(), elapsed_s);
         Self {
             file: Some(file),
+            trace_url,
             ..Self::new(part, scope)
         }
     }
@@ -127,6 +131,7 @@ pub(in crate::web) async fn run_page(
         compare_with: CompareWith::of(state.coordinator.store(), &state.base(), &run).await?,
         base: state.base(),
         visitor: identity.visitor(),
+        trace_url: state.trace_url(),
         ..RunPage::new(part, scope)
     };
     Ok(html(StatusCode::OK, &page))

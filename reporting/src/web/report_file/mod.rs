@@ -77,7 +77,8 @@ pub(in crate::web) struct DataBlock {
     pub(in crate::web) base64: String,
 }
 
-/// The page of a run as a file: of one in progress, as it is when there is a place for making it. And the run as it was then.
+/// The page of a run as a file: of one in progress, as it is when there is a place for making it. And the run as it was then. `trace_url`
+/// is where its traces are shown, if that is known.
 ///
 /// # Errors
 /// The run is gone, too many files are asked for, or the store failed.
@@ -85,16 +86,21 @@ pub(in crate::web) async fn report_file(
     coordinator: &Coordinator,
     places: &FilePlaces,
     id: RunId,
+    trace_url: String,
 ) -> Result<(String, RunRecord), WebError> {
     let coordinator = coordinator.clone();
     let work = async move {
         let run = find_run(&coordinator, &id).await?;
-        Ok((make(&coordinator, &run).await?, run))
+        Ok((make(&coordinator, &run, trace_url).await?, run))
     };
     places.make(work).await
 }
 
-async fn make(coordinator: &Coordinator, run: &RunRecord) -> Result<String, WebError> {
+async fn make(
+    coordinator: &Coordinator,
+    run: &RunRecord,
+    trace_url: String,
+) -> Result<String, WebError> {
     // Before anything else: parts of a run in progress have no seconds of which the rest knows nothing.
     let last_second = coordinator.store().last_second(&run.id).await?;
     let mut part = RunPart::of(coordinator, run, &Scope::default()).await?;
@@ -123,6 +129,7 @@ async fn make(coordinator: &Coordinator, run: &RunRecord) -> Result<String, WebE
             tables,
             data: vec![data],
         },
+        trace_url,
     );
     let text = page.text()?;
     let room = MAX_FILE_BYTES.saturating_sub(text.len() + RESERVED_BYTES);

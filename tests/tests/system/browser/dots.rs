@@ -14,6 +14,11 @@ const DRAWN: &str = "return document.querySelectorAll('figure canvas').length >=
 /// Names and texts of the panel that is shown; null while none is.
 const PANEL: &str = "const panel = document.querySelector('[data-role=\"dot-panel\"]');
     return panel.hidden ? null : Object.fromEntries([...panel.querySelectorAll('dl div')].map((row) => [...row.children].map((cell) => cell.textContent)));";
+/// Where traces are shown, and where the panel's link leads.
+const TRACE_URL: &str = "https://tracing.test/trace/{trace_id}?from=greylag&id={trace_id}";
+const TRACE_LINK: &str =
+    "const link = document.querySelector('[data-role=\"dot-panel\"]:not([hidden]) dd a');
+    return link && [link.href, link.target, link.rel, link.textContent];";
 /// Where the chosen dot is, once it is marked and in view.
 const RING: &str = "document.querySelector(arguments[0]).scrollIntoView({ block: 'center' });
     const { left, top, width, height } = document.querySelector('.dot-ring').getBoundingClientRect();
@@ -37,13 +42,13 @@ async fn click(browser: &Browser, css: &str) {
 async fn a_dot_tells_all_of_its_request_and_leads_on() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
-    let cluster = Cluster::start(&greylag())
+    let cluster = Cluster::start_with(&greylag(), &["--trace-url", TRACE_URL])
         .await
         .with_agents("lab", &["east", "west"])
         .await;
     let api = cluster.api();
     let changes = json!({
-        "name": "dots", "users": 6, "workers": 2, "ramp_up": 1, "duration": 4,
+        "name": "dots", "users": 6, "workers": 2, "ramp_up": 1, "duration": 4, "trace_share": "100%",
         "declared": declared(&mixed_requests(), (0.05, 0.1)),
     });
     let id = api.start(&test(&nginx.url(), "lab", changes)).await;
@@ -95,6 +100,7 @@ async fn a_dot_tells_all_of_its_request_and_leads_on() {
         .await
         .json();
     let samples = samples["samples"].as_array().expect("samples");
+    let mut traces = Vec::new();
     for panel in [&by_key, &by_mouse] {
         let ended = text(panel, "Ended");
         let found = samples.iter().find(|sample| {
@@ -117,7 +123,27 @@ async fn a_dot_tells_all_of_its_request_and_leads_on() {
             text(panel, "Time to first byte").ends_with(" ms"),
             "{panel}"
         );
+        traces.push((text(panel, "Trace"), found.clone()));
         assert_eq!(text(panel, "Outcome") == "Failure", found["failed"] == true);
+    }
+
+    // The target got the request in this trace, and the link leads to it.
+    let link = browser.eval(TRACE_LINK).await;
+    let trace = &traces[1].0;
+    let expected = TRACE_URL.replace("{trace_id}", trace);
+    assert_eq!(
+        link,
+        json!([expected, "_blank", "noopener noreferrer", trace])
+    );
+    let served = nginx.log_so_far();
+    for (trace, sample) in &traces {
+        let got = served.requests.iter().find(|request| {
+            request.traceparent.starts_with(&format!("00-{trace}-"))
+                && request.traceparent.ends_with("-01")
+        });
+        let got = got.unwrap_or_else(|| panic!("the target got no request of trace {trace}"));
+        assert_eq!(sample["name"], *got.path);
+        assert_eq!(sample["status"], got.status);
     }
 
     // The log of these seconds; then only its agent.
@@ -164,6 +190,7 @@ async fn a_dot_tells_all_of_its_request_and_leads_on() {
         "server: nginx",
         "nothing here",
         "13 bytes",
+        "Trace",
     ] {
         assert!(samples.contains(text), "{text}: {samples}");
     }
@@ -180,6 +207,29 @@ async fn a_dot_tells_all_of_its_request_and_leads_on() {
     click(&browser, "[data-role='errors'] a.endpoint-name").await;
     let only = "return location.search.startsWith('?endpoint=');";
     browser.wait_for("only the endpoint", LIVE, only).await;
+
     assert_quiet(&browser, api.url(), None).await;
+
+    // A saved page has the links, too.
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("saved.html");
+    let saved = api.get(&format!("/api/v1/runs/{id}/report.html")).await;
+    std::fs::write(&file, &saved.body).expect("the directory is ours");
+    let url = url::Url::from_file_path(&file).expect("an absolute path");
+    browser.open(url.as_str()).await;
+    browser.wait_for("dots", LIVE, DRAWN).await;
+    keys(&browser, SCATTER, &format!("{}{}", Key::End, Key::Enter)).await;
+    let link = browser.wait_for("the link", LIVE, TRACE_LINK).await;
+    let [href, _, _, trace] = link.as_array().map(Vec::as_slice).expect("a link") else {
+        panic!("{link}");
+    };
+    let trace = trace.as_str().expect("a trace id");
+    assert_eq!(*href, TRACE_URL.replace("{trace_id}", trace));
+    assert!(
+        served
+            .requests
+            .iter()
+            .any(|request| request.traceparent.contains(trace))
+    );
     browser.close().await;
 }
