@@ -8,19 +8,30 @@
 #[path = "../../scenarios/examples/websocket.rs"]
 mod websocket;
 
+use std::convert::Infallible;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::http::{StatusCode, header};
-use axum::routing::{any, get};
+use axum::response::sse::{Event, Sse};
+use axum::routing::{any, get, post};
+use futures_util::{Stream, StreamExt as _, stream};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 /// The examples whose files are whole programs without another dependency.
-const EXAMPLES: [&str; 5] = ["checkout", "classic", "login_journey", "rest_crud", "shop"];
+const EXAMPLES: [&str; 6] = [
+    "checkout",
+    "classic",
+    "login_journey",
+    "rest_crud",
+    "shop",
+    "streaming_llm",
+];
 
 /// A target that has an answer to everything the examples ask for.
 async fn target() -> String {
@@ -34,6 +45,7 @@ async fn target() -> String {
     let app = Router::new()
         .route("/api/products", get(async move || products))
         .route("/notes", get("[]").post(async move || created))
+        .route("/v1/chat/completions", post(async || answer_in_tokens()))
         .route(
             "/echo",
             any(async |upgrade: WebSocketUpgrade| {
@@ -51,6 +63,24 @@ async fn target() -> String {
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
     url
+}
+
+/// Three tokens, as a language model streams them.
+fn answer_in_tokens() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let delta = |delta: Value, reason: Value| json!({ "choices": [{ "delta": delta, "finish_reason": reason }] });
+    let events = [
+        delta(json!({ "role": "assistant", "content": "" }), Value::Null).to_string(),
+        delta(json!({ "content": "a" }), Value::Null).to_string(),
+        delta(json!({ "content": "b" }), Value::Null).to_string(),
+        delta(json!({ "content": "c" }), Value::Null).to_string(),
+        delta(json!({}), json!("length")).to_string(),
+        "[DONE]".to_owned(),
+    ];
+    let slowly = stream::iter(events).then(async |data| {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        Ok(Event::default().data(data))
+    });
+    Sse::new(slowly)
 }
 
 fn succeeded(output: &Output) {
@@ -87,7 +117,7 @@ fn program(example: &str) -> PathBuf {
 }
 
 /// Runs an example for a moment. Every request but the listed ones must succeed.
-async fn runs(example: &str, fails_on_purpose: &[&str]) {
+async fn runs(example: &str, fails_on_purpose: &[&str]) -> Value {
     let directory = tempfile::tempdir().unwrap();
     let mut run = Command::new(program(example));
     run.args(["run", "--headless", "--users", "3", "--ramp-up", "0s"]);
@@ -108,6 +138,7 @@ async fn runs(example: &str, fails_on_purpose: &[&str]) {
         let name = endpoint["name"].as_str().unwrap();
         assert!(fails_on_purpose.contains(&name), "{name}: {summary}");
     }
+    summary
 }
 
 #[tokio::test]
@@ -135,6 +166,39 @@ async fn rest_crud_runs() {
 #[tokio::test]
 async fn shop_runs() {
     runs("shop", &[]).await;
+}
+
+#[tokio::test]
+async fn streaming_llm_runs() {
+    let summary = runs("streaming_llm", &[]).await;
+    let metrics = summary["custom_metrics"].as_array().unwrap();
+    let metric = |name: &str| {
+        metrics
+            .iter()
+            .find(|metric| metric["name"] == name)
+            .unwrap()
+    };
+    let answers = metric("length of answers");
+    assert_eq!(
+        (&answers["min"], &answers["max"]),
+        (&json!(3.0), &json!(3.0))
+    );
+    assert_eq!(metric("answers cut off")["rate"], 1.0);
+    let first = metric("time to first token");
+    assert_eq!(
+        (&first["unit"], &first["count"]),
+        (&json!("ms"), &answers["count"])
+    );
+    assert!(
+        first["min"].as_f64() >= Some(20.0),
+        "after two pauses: {first}"
+    );
+    let speed = metric("tokens per second");
+    assert_eq!(speed["unit"], "tokens/s");
+    assert!(
+        speed["max"].as_f64() <= Some(100.0),
+        "a pause before each: {speed}"
+    );
 }
 
 #[tokio::test]

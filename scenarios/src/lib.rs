@@ -42,7 +42,7 @@ pub use load_shape::{
     LoadShape, MAX_SHAPE_CHANGES, MAX_SHAPE_USERS, SHAPE_TICK, ShapeChange, ShapeError, ShapePlan,
     ShapeTick, ShapeTime,
 };
-pub use metrics::{Amount, Counter, Gauge, Histogram, InRun, Rate};
+pub use metrics::{Amount, Counter, Gauge, Histogram, InRun, Rate, StreamMetrics, StreamTimes};
 pub use options::{CustomOption, CustomOptionKind, OptionError, Options};
 /// For random choices of users: `greylag::rand::random_range(1..=50)`.
 pub use rand;

@@ -7,7 +7,7 @@ pub use crate::client::{
 };
 pub use crate::events::{RequestEvent, UserErrorEvent};
 pub use crate::load_shape::{LoadShape, ShapeTick, ShapeTime};
-pub use crate::metrics::{Counter, Gauge, Histogram, Rate};
+pub use crate::metrics::{Counter, Gauge, Histogram, Rate, StreamMetrics};
 pub use crate::options::{CustomOption, Options};
 pub use crate::rows::Rows;
 pub use crate::run::{Run, UserInfo};

@@ -4,6 +4,7 @@
 //! a [`Run`]: by users, when the scenario is set up, and in handlers of events.
 
 mod amount;
+mod stream;
 
 use crate::client::Client;
 use crate::events::RequestEvent;
@@ -11,6 +12,7 @@ use crate::recorder::{MetricKind, MetricValue};
 use crate::run::Run;
 
 pub use amount::Amount;
+pub use stream::{StreamMetrics, StreamTimes};
 
 /// Whatever knows the run that values belong to: a user's client, the run itself, and the event of a request.
 pub trait InRun {

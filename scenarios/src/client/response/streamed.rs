@@ -31,6 +31,7 @@ pub const LONGEST_LINE: usize = 1 << 20;
 /// [`pick`](Self::pick)). None of this is timed. The connection serves again when the body has been read to its end; dropped before, it is closed (with HTTP/2 only the
 /// request is given up).
 pub struct StreamedResponse {
+    sent_at: Instant,
     head: Response,
     /// What the head says about the length.
     length: u64,
@@ -67,6 +68,7 @@ impl StreamedResponse {
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .unwrap_or(0);
         Self {
+            sent_at: started_at,
             head: Response::new(kind, answer, started_at),
             length,
             body,
@@ -87,6 +89,11 @@ impl StreamedResponse {
 
     pub(in crate::client) fn head(&self) -> &Response {
         &self.head
+    }
+
+    /// When the request was sent.
+    pub(crate) fn sent_at(&self) -> Instant {
+        self.sent_at
     }
 
     pub(in crate::client) fn ended(&self) -> Ended {
