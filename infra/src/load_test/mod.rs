@@ -66,10 +66,10 @@ pub use shipped_build::{
     target_of,
 };
 pub use threshold::{
-    BaselineChange, Comparison, MAX_ABORT_AFTER_S, MAX_THRESHOLD_BYTES, MAX_THRESHOLDS,
-    MAX_WITHIN_S, Percentile, TestVerdict, Threshold, ThresholdError, ThresholdLimit,
-    ThresholdMetric, ThresholdPhase, ThresholdProblem, ThresholdResult, ThresholdState,
-    ThresholdSubject, ThresholdUnit, TimeStatistic, TimedSpan,
+    BaselineChange, Comparison, CustomStatistic, MAX_ABORT_AFTER_S, MAX_THRESHOLD_BYTES,
+    MAX_THRESHOLDS, MAX_WITHIN_S, Percentile, TestVerdict, Threshold, ThresholdError,
+    ThresholdLimit, ThresholdMetric, ThresholdPhase, ThresholdProblem, ThresholdResult,
+    ThresholdState, ThresholdSubject, ThresholdUnit, TimeStatistic, TimedSpan,
 };
 pub use trace_share::TraceShare;
 pub(crate) use trace_share::TraceShareError;

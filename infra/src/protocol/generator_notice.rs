@@ -326,10 +326,13 @@ impl fmt::Display for NoticeText<'_> {
             NoticeKind::CustomMetric => {
                 self.seconds(f)?;
                 let values = match count {
-                    1 => "1 value of a custom metric was".to_owned(),
-                    count => format!("{count} values of custom metrics were"),
+                    1 => "1 value of a custom metric".to_owned(),
+                    count => format!("{count} values of custom metrics"),
                 };
-                write!(f, "{values} left out ({subject}); mend the scenario's code")
+                write!(
+                    f,
+                    "{worker} left out {values} ({subject}): correct the scenario's code"
+                )
             }
             NoticeKind::Unknown => {
                 self.seconds(f)?;

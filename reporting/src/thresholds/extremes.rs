@@ -2,33 +2,24 @@
 
 use std::collections::VecDeque;
 
-use crate::measure::interval::Times;
-
 /// Extremes of the seconds in a window: of each kind only those that a later second does not outdo.
 #[derive(Debug, Default)]
 pub(super) struct SlidingExtremes {
-    least: VecDeque<(u32, u64)>,
-    greatest: VecDeque<(u32, u64)>,
+    least: VecDeque<(u32, i64)>,
+    greatest: VecDeque<(u32, i64)>,
 }
 
 impl SlidingExtremes {
-    /// Adds a second behind all others.
-    pub(super) fn add(&mut self, second: u32, times: &Times) {
-        if times.count == 0 {
-            return;
-        }
-        while self.least.back().is_some_and(|last| last.1 >= times.min_us) {
+    /// Adds a second behind all others, by its least and its greatest.
+    pub(super) fn add(&mut self, second: u32, (least, greatest): (i64, i64)) {
+        while self.least.back().is_some_and(|last| last.1 >= least) {
             self.least.pop_back();
         }
-        self.least.push_back((second, times.min_us));
-        while self
-            .greatest
-            .back()
-            .is_some_and(|last| last.1 <= times.max_us)
-        {
+        self.least.push_back((second, least));
+        while self.greatest.back().is_some_and(|last| last.1 <= greatest) {
             self.greatest.pop_back();
         }
-        self.greatest.push_back((second, times.max_us));
+        self.greatest.push_back((second, greatest));
     }
 
     /// Only seconds from this one on are in the window.
@@ -41,7 +32,7 @@ impl SlidingExtremes {
     }
 
     /// The least and the greatest; none of a window in which there is nothing.
-    pub(super) fn get(&self) -> Option<(u64, u64)> {
+    pub(super) fn get(&self) -> Option<(i64, i64)> {
         Some((self.least.front()?.1, self.greatest.front()?.1))
     }
 }
@@ -55,15 +46,13 @@ mod tests {
     proptest! {
         #[test]
         fn they_are_those_of_the_window(
-            seconds in prop::collection::vec(prop::collection::vec(0..20_u64, 0..3), 1..60), width in 1..10_usize,
+            seconds in prop::collection::vec(prop::collection::vec(-10..10_i64, 0..3), 1..60), width in 1..10_usize,
         ) {
             let mut sliding = SlidingExtremes::default();
             for (at, values) in seconds.iter().enumerate() {
-                let mut times = Times::default();
-                for us in values {
-                    times.merge(Times::one(*us));
+                if let Some(ends) = values.iter().min().zip(values.iter().max()) {
+                    sliding.add(at as u32, (*ends.0, *ends.1));
                 }
-                sliding.add(at as u32, &times);
                 let first = (at + 1).saturating_sub(width);
                 sliding.begin_at(first as u32);
                 let inside = || seconds[first..=at].iter().flatten().copied();

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use greylag_infra::{
-    Threshold, ThresholdMetric, ThresholdPhase, ThresholdResult, ThresholdState, TimeStatistic,
-    TimedSpan,
+    CustomStatistic, Threshold, ThresholdMetric, ThresholdPhase, ThresholdResult, ThresholdState,
+    TimeStatistic, TimedSpan,
 };
 
 use super::extremes::SlidingExtremes;
@@ -98,10 +98,8 @@ impl Judge {
                     {
                         self.tally.take_away(gone);
                     }
-                    if let ThresholdMetric::Time(span, _) = self.threshold.metric
-                        && let Some(times) = super::measure_of(span).times_in(&sums.sums)
-                    {
-                        self.extremes.add(second, &times);
+                    if let Some(ends) = ends_of(self.threshold.metric, sums) {
+                        self.extremes.add(second, ends);
                     }
                     self.extremes.begin_at(from);
                     if self.taken_in >= width {
@@ -153,8 +151,14 @@ impl Judge {
         match self.threshold.metric {
             ThresholdMetric::Requests
             | ThresholdMetric::Failures
+            | ThresholdMetric::Custom(
+                CustomStatistic::Total
+                | CustomStatistic::Count
+                | CustomStatistic::Values(TimeStatistic::Max),
+            )
             | ThresholdMetric::Time(_, TimeStatistic::Max) => !is_upper,
-            ThresholdMetric::Time(_, TimeStatistic::Min) => is_upper,
+            ThresholdMetric::Time(_, TimeStatistic::Min)
+            | ThresholdMetric::Custom(CustomStatistic::Values(TimeStatistic::Min)) => is_upper,
             _ => false,
         }
     }
@@ -194,7 +198,7 @@ impl Judge {
         let has_no_data = state == ThresholdState::NoData;
         ThresholdResult {
             condition: self.threshold.to_string(),
-            metric: self.threshold.metric.to_string(),
+            metric: self.threshold.metric_text(),
             unit: self.threshold.metric.unit(),
             actual: self.actual,
             limit: self.limit,
@@ -231,10 +235,32 @@ impl Judge {
             (_, ThresholdMetric::Time(TimedSpan::FirstByte, _)) => {
                 format!("no {requests} with a time to the first byte ended in this part of the run")
             }
+            (_, ThresholdMetric::Custom(statistic)) => {
+                let name = self.need.custom.as_deref().unwrap_or_default();
+                format!(
+                    "no values of a custom metric `{name}` that has a {statistic} came in this part of the run"
+                )
+            }
             (_, ThresholdMetric::Skipped) => {
                 "no iterations of an arrival rate were due in this part of the run".to_owned()
             }
             _ => format!("no {requests} ended in this part of the run"),
         }
+    }
+}
+
+/// The least and the greatest of what a metric is about in a second, if there is any.
+fn ends_of(metric: ThresholdMetric, second: &Second) -> Option<(i64, i64)> {
+    match metric {
+        ThresholdMetric::Time(span, _) => {
+            let times = super::measure_of(span).times_in(&second.sums)?;
+            let signed = |us: u64| i64::try_from(us).unwrap_or(i64::MAX);
+            (times.count > 0).then(|| (signed(times.min_us), signed(times.max_us)))
+        }
+        ThresholdMetric::Custom(_) => {
+            let numbers = &second.metric.numbers;
+            (!second.metric.is_empty()).then_some((numbers.min, numbers.max))
+        }
+        _ => None,
     }
 }

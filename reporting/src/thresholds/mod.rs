@@ -9,12 +9,13 @@ mod judge;
 mod phases;
 mod tally;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use greylag_infra::protocol::Endpoint;
 use greylag_infra::{
-    RunRecord, Threshold, ThresholdMetric, ThresholdResult, ThresholdSubject, TimeStatistic,
-    TimedSpan,
+    CustomStatistic, RunRecord, Threshold, ThresholdMetric, ThresholdResult, ThresholdSubject,
+    TimeStatistic, TimedSpan,
 };
 
 use self::judge::Judge;
@@ -29,6 +30,8 @@ use crate::measure::interval::Measure;
 pub(crate) struct Need {
     /// Only requests to this endpoint.
     pub(crate) endpoint: Option<Endpoint>,
+    /// The custom metric of this name.
+    pub(crate) custom: Option<String>,
     pub(crate) what: Needed,
 }
 
@@ -45,6 +48,8 @@ pub(crate) enum Needed {
     Arrivals,
     /// Whether the load generator was saturated.
     Saturated,
+    /// The values of the custom metric, if it is of a kind that has this statistic.
+    Custom(CustomStatistic),
 }
 
 impl Need {
@@ -60,9 +65,15 @@ impl Need {
             | ThresholdMetric::ErrorRate => Needed::Counts,
             ThresholdMetric::Skipped => Needed::Arrivals,
             ThresholdMetric::Saturated => Needed::Saturated,
+            ThresholdMetric::Custom(statistic) => Needed::Custom(statistic),
+        };
+        let custom = match &threshold.of {
+            ThresholdSubject::Metric { name } => Some(name.clone()),
+            _ => None,
         };
         Self {
             endpoint: endpoint_of(&threshold.of),
+            custom,
             what,
         }
     }
@@ -71,7 +82,7 @@ impl Need {
 /// The only endpoint that a threshold is about; none for all.
 pub(crate) fn endpoint_of(subject: &ThresholdSubject) -> Option<Endpoint> {
     match subject {
-        ThresholdSubject::All => None,
+        ThresholdSubject::All | ThresholdSubject::Metric { .. } => None,
         ThresholdSubject::Endpoint { method, name } => Some(Endpoint {
             method: method.clone(),
             name: name.clone(),
@@ -102,6 +113,8 @@ pub(crate) struct Counted {
     pub(crate) requests: u64,
     pub(crate) failures: u64,
     pub(crate) arrivals: Arrivals,
+    /// Values of the custom metrics that thresholds are about.
+    pub(crate) values: u64,
 }
 
 /// The thresholds of a run as far as its seconds have been taken in.
@@ -138,6 +151,12 @@ impl Evaluation {
             judge.is_of(&seconds_of(threshold.during, &run.profile), load_ends_s)
         };
         self.judges.iter().zip(&run.test.thresholds).all(is_same)
+    }
+
+    /// The custom metrics that thresholds are about, by name.
+    pub(crate) fn custom_metrics(&self) -> BTreeSet<String> {
+        let needs = self.judges.iter().map(Judge::need);
+        needs.filter_map(|need| need.custom.clone()).collect()
     }
 
     /// The second that comes next.
@@ -189,6 +208,7 @@ impl Evaluation {
         self.counted.requests = self.counted.requests.saturating_add(counted.requests);
         self.counted.failures = self.counted.failures.saturating_add(counted.failures);
         self.counted.arrivals.merge(counted.arrivals);
+        self.counted.values = self.counted.values.saturating_add(counted.values);
         Ok(())
     }
 

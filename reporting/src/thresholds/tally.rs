@@ -1,9 +1,10 @@
 //! What seconds add up to, and what is taken away again of those that leave a window.
 
-use greylag_infra::{ThresholdMetric, TimeStatistic};
+use greylag_infra::{CustomStatistic, ThresholdMetric, TimeStatistic};
 
 use super::measure_of;
 use crate::measure::arrivals::Arrivals;
+use crate::measure::custom::{MetricSums, in_units};
 use crate::measure::histogram_codec::{BucketCounts, middle_of};
 use crate::measure::interval::{Sums, Times, ms};
 
@@ -15,6 +16,8 @@ pub(crate) struct Second {
     pub(crate) counts: BucketCounts,
     pub(crate) arrivals: Arrivals,
     pub(crate) saturated: bool,
+    /// The values of the custom metric that was asked for.
+    pub(crate) metric: MetricSums,
 }
 
 /// What some seconds add up to.
@@ -25,6 +28,9 @@ pub(super) struct Tally {
     counts: Vec<u64>,
     arrivals: Arrivals,
     saturated: u64,
+    metric: MetricSums,
+    /// Whether the custom metric ever had values.
+    has_metric: bool,
 }
 
 impl Tally {
@@ -39,6 +45,8 @@ impl Tally {
         }
         self.arrivals.merge(second.arrivals);
         self.saturated += u64::from(second.saturated);
+        self.metric.merge(&second.metric);
+        self.has_metric |= !second.metric.is_empty();
     }
 
     /// Takes away what was added. The least and the greatest time stay as they were.
@@ -61,6 +69,7 @@ impl Tally {
         less(&mut self.arrivals.started, second.arrivals.started);
         less(&mut self.arrivals.skipped, second.arrivals.skipped);
         less(&mut self.saturated, u64::from(second.saturated));
+        self.metric.take_away(&second.metric);
     }
 
     /// A metric in its unit, of so many seconds of which `whole` have been counted; `ends` are the least and the greatest
@@ -70,7 +79,7 @@ impl Tally {
         metric: ThresholdMetric,
         seconds: f64,
         whole: u32,
-        ends: Option<(u64, u64)>,
+        ends: Option<(i64, i64)>,
     ) -> Option<f64> {
         let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64);
         let Sums { failures, .. } = self.sums;
@@ -79,7 +88,9 @@ impl Tally {
             ThresholdMetric::Time(span, statistic) => {
                 let mut times = measure_of(span).times_in(&self.sums)?;
                 if let Some((least, greatest)) = ends {
-                    (times.min_us, times.max_us) = (least, greatest);
+                    // Times are far below the greatest of either.
+                    times.min_us = least.cast_unsigned();
+                    times.max_us = greatest.cast_unsigned();
                 }
                 (times.count > 0).then(|| match statistic {
                     TimeStatistic::Percentile(percentile) => {
@@ -103,6 +114,39 @@ impl Tally {
                 share(skipped, started.saturating_add(skipped))
             }
             ThresholdMetric::Saturated => share(self.saturated, whole.into()),
+            ThresholdMetric::Custom(statistic) => self.custom(statistic, seconds, ends),
+        }
+    }
+
+    /// A statistic of the custom metric.
+    fn custom(
+        &self,
+        statistic: CustomStatistic,
+        seconds: f64,
+        ends: Option<(i64, i64)>,
+    ) -> Option<f64> {
+        let numbers = &self.metric.numbers;
+        let units = |value: i64| in_units(value.into());
+        // From the first value on there may be none in a window.
+        let counted = |number: f64| self.has_metric.then_some(number);
+        let (least, greatest) = ends.unwrap_or((numbers.min, numbers.max));
+        match statistic {
+            CustomStatistic::Total => counted(numbers.total()),
+            CustomStatistic::PerSecond => {
+                counted(numbers.total() / seconds).filter(|_| seconds > 0.0)
+            }
+            CustomStatistic::Count => counted(numbers.count as f64),
+            _ if self.metric.is_empty() => None,
+            CustomStatistic::Rate | CustomStatistic::Values(TimeStatistic::Mean) => numbers.mean(),
+            CustomStatistic::Last => Some(units(numbers.last)),
+            CustomStatistic::Values(TimeStatistic::Min) => Some(units(least)),
+            CustomStatistic::Values(TimeStatistic::Max) => Some(units(greatest)),
+            CustomStatistic::Values(TimeStatistic::Percentile(percentile)) => {
+                let ends = (least, greatest);
+                self.metric
+                    .percentile_within(percentile.fraction(), ends)
+                    .map(units)
+            }
         }
     }
 

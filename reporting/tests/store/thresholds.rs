@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use greylag_infra::{
-    LoadProfile, ProfileStep, RunPhase, RunRecord, RunTime, Threshold, ThresholdMetric,
-    ThresholdPhase, ThresholdResult, ThresholdState, ThresholdSubject, TimeStatistic, TimedSpan,
+    CustomStatistic, LoadProfile, ProfileStep, RunPhase, RunRecord, RunTime, Threshold,
+    ThresholdMetric, ThresholdPhase, ThresholdResult, ThresholdState, ThresholdSubject,
+    TimeStatistic, TimedSpan,
 };
 use greylag_reporting::{Arrivals, Interval, Measure, Store};
 use proptest::prelude::*;
 
 use crate::scopes::events::{
     AGENTS, ERRORS, Event, NOW, agent_events, arrivals_of, endpoints, intended_us, is_saturated,
+    metrics, sums_of,
 };
 use crate::scopes::save_all;
 use crate::support::run;
@@ -70,6 +72,20 @@ fn threshold() -> impl Strategy<Value = String> {
         ("error_rate", "%", 20..80),
         ("skipped", "%", 20..60),
         ("generator.saturated", "%", 1..20),
+        ("metric sent total", "", 1..200),
+        ("metric sent per_second", "", 0..3),
+        ("metric sent count", "", 1..80),
+        ("metric depth last", "", 0..5),
+        ("metric depth min", "", 0..3),
+        ("metric depth max", "", 0..6),
+        ("metric hits rate", "%", 20..80),
+        ("metric \"tokens per second\" p90", "", 1..5),
+        ("metric \"tokens per second\" p50", "", 0..2),
+        ("metric \"tokens per second\" mean", "", 0..2),
+        ("metric \"tokens per second\" max", "", 1..6),
+        ("metric \"tokens per second\" count", "", 1..80),
+        ("metric never count", "", 1..5),
+        ("metric sent p95", "", 1..5),
     ];
     let metric = prop::sample::select(metrics.to_vec());
     let metric = metric.prop_flat_map(|(name, unit, limits)| {
@@ -86,7 +102,11 @@ fn threshold() -> impl Strategy<Value = String> {
     let during = prop::option::of(prop::sample::select(phases));
     let within = prop::option::of(prop::sample::select(vec![1_u32, 7, 30, 90, 700]));
     (metric, of, during, within).prop_map(|((name, sign, limit, unit), of, during, within)| {
-        let is_of_endpoints = !matches!(name, "skipped" | "generator.saturated");
+        let is_of_endpoints =
+            !matches!(name, "skipped" | "generator.saturated") && !name.starts_with("metric");
+        // That no value is below 0 cannot be asked.
+        let is_never = sign == "<" && limit == 0;
+        let limit = limit + u32::from(is_never);
         let mut text = format!("{name} {sign} {limit}{unit}");
         if let Some(of) = of.filter(|_| is_of_endpoints) {
             text += &format!(" for {of}");
@@ -128,7 +148,7 @@ impl Naive<'_> {
             .collect();
         let endpoints = endpoints();
         let is_meant = |event: &&&Event| match &self.threshold.of {
-            ThresholdSubject::All => true,
+            ThresholdSubject::All | ThresholdSubject::Metric { .. } => true,
             ThresholdSubject::Endpoint { method, name } => {
                 let endpoint = &endpoints[event.endpoint];
                 (&endpoint.method, &endpoint.name) == (method, name)
@@ -174,11 +194,49 @@ impl Naive<'_> {
                 let all = sum.started + sum.skipped;
                 (all > 0).then(|| sum.skipped as f64 / all as f64)
             }
+            ThresholdMetric::Custom(statistic) => self.custom(statistic, seconds, took_s),
             ThresholdMetric::Saturated => {
                 let saturated = here.iter().filter(|event| is_saturated(event.second));
                 let saturated: BTreeSet<u32> = saturated.map(|event| event.second).collect();
                 let seconds = (seconds.end - seconds.start) as f64;
                 (seconds > 0.0).then(|| saturated.len() as f64 / seconds)
+            }
+        }
+    }
+
+    /// A statistic of a custom metric over some seconds.
+    fn custom(&self, statistic: CustomStatistic, seconds: &Range<u32>, took_s: f64) -> Option<f64> {
+        let ThresholdSubject::Metric { name } = &self.threshold.of else {
+            panic!("it names its metric");
+        };
+        let metrics = metrics();
+        let metric = metrics.iter().position(|metric| metric.name == *name)?;
+        if !statistic.is_of(metrics[metric].kind) {
+            return None;
+        }
+        let over = |seconds: Range<u32>| {
+            let all = self.events.iter();
+            sums_of(metric, all.filter(|event| seconds.contains(&event.second)))
+        };
+        let sums = over(seconds.clone());
+        let is_known = !over(self.seconds().start..seconds.end).is_empty();
+        let numbers = &sums.numbers;
+        let units = |value: i64| value as f64 / 1e6;
+        let of_any = |value: i64| (!sums.is_empty()).then(|| units(value));
+        match statistic {
+            CustomStatistic::Total => is_known.then(|| numbers.sum as f64 / 1e6),
+            CustomStatistic::PerSecond => {
+                (is_known && took_s > 0.0).then(|| numbers.sum as f64 / 1e6 / took_s)
+            }
+            CustomStatistic::Count => is_known.then_some(numbers.count as f64),
+            CustomStatistic::Rate | CustomStatistic::Values(TimeStatistic::Mean) => {
+                (!sums.is_empty()).then(|| numbers.sum as f64 / 1e6 / numbers.count as f64)
+            }
+            CustomStatistic::Last => of_any(numbers.last),
+            CustomStatistic::Values(TimeStatistic::Min) => of_any(numbers.min),
+            CustomStatistic::Values(TimeStatistic::Max) => of_any(numbers.max),
+            CustomStatistic::Values(TimeStatistic::Percentile(percentile)) => {
+                sums.percentile(percentile.fraction()).map(units)
             }
         }
     }
@@ -250,8 +308,16 @@ impl Naive<'_> {
         let grows_into = match self.threshold.metric {
             ThresholdMetric::Requests
             | ThresholdMetric::Failures
+            | ThresholdMetric::Custom(
+                CustomStatistic::Total
+                | CustomStatistic::Count
+                | CustomStatistic::Values(TimeStatistic::Max),
+            )
             | ThresholdMetric::Time(_, TimeStatistic::Max) => !self.threshold.comparison.is_upper(),
-            ThresholdMetric::Time(_, TimeStatistic::Min) => self.threshold.comparison.is_upper(),
+            ThresholdMetric::Time(_, TimeStatistic::Min)
+            | ThresholdMetric::Custom(CustomStatistic::Values(TimeStatistic::Min)) => {
+                self.threshold.comparison.is_upper()
+            }
             _ => false,
         };
         if !self.is_breached(actual) || (grows_into && !is_done) {
@@ -319,7 +385,7 @@ proptest! {
         a in agent_events(),
         b in agent_events(),
         c in agent_events(),
-        texts in prop::collection::vec(threshold(), 30),
+        texts in prop::collection::vec(threshold(), 50),
         plan in prop::sample::select(plans().to_vec()),
         early in 0..300_u32,
         moments in prop::collection::btree_set(0..700_u32, 3),

@@ -17,6 +17,8 @@ pub enum ThresholdUnit {
     PerSecond,
     /// A number.
     Count,
+    /// A number of the unit of a custom metric, with decimals.
+    Number,
 }
 
 /// An amount of something, in fixed-point steps of its unit: what was written is kept exactly.
@@ -46,7 +48,9 @@ impl ThresholdUnit {
         match self {
             Self::Ms => (Amount(MAX_TIME_US), "1h"),
             Self::Share => (Amount(100 * PERCENT_STEPS), "100%"),
-            Self::PerSecond | Self::Count => (Amount(MAX_NUMBER * NUMBER_STEPS), "1000000000000"),
+            Self::PerSecond | Self::Count | Self::Number => {
+                (Amount(MAX_NUMBER * NUMBER_STEPS), "1000000000000")
+            }
         }
     }
 
@@ -57,6 +61,7 @@ impl ThresholdUnit {
             Self::Share => "a percentage such as 1%",
             Self::PerSecond => "a number per second such as 200",
             Self::Count => "a number such as 1000",
+            Self::Number => "a number such as 20.5, without a unit",
         }
     }
 
@@ -69,6 +74,7 @@ impl ThresholdUnit {
             Self::Share => format!("{} %", rounded(value * 100.0, 3)),
             Self::PerSecond => format!("{}/s", rounded(value, 1)),
             Self::Count => rounded(value, 0),
+            Self::Number => rounded(value, 6),
         }
     }
 }
@@ -90,7 +96,9 @@ impl Amount {
         match unit {
             ThresholdUnit::Ms => Self::read_time(text),
             ThresholdUnit::Share => Self::read_percent(text),
-            ThresholdUnit::PerSecond | ThresholdUnit::Count => fixed(text, NUMBER_DECIMALS),
+            ThresholdUnit::PerSecond | ThresholdUnit::Count | ThresholdUnit::Number => {
+                fixed(text, NUMBER_DECIMALS)
+            }
         }
     }
 
@@ -137,7 +145,9 @@ impl Amount {
         match unit {
             ThresholdUnit::Ms => self.0 as f64 / MS_STEPS as f64,
             ThresholdUnit::Share => self.fraction(),
-            ThresholdUnit::PerSecond | ThresholdUnit::Count => self.0 as f64 / NUMBER_STEPS as f64,
+            ThresholdUnit::PerSecond | ThresholdUnit::Count | ThresholdUnit::Number => {
+                self.0 as f64 / NUMBER_STEPS as f64
+            }
         }
     }
 
@@ -151,7 +161,7 @@ impl Amount {
         match unit {
             ThresholdUnit::Ms => self.time_text(),
             ThresholdUnit::Share => self.percent_text(),
-            ThresholdUnit::PerSecond | ThresholdUnit::Count => {
+            ThresholdUnit::PerSecond | ThresholdUnit::Count | ThresholdUnit::Number => {
                 fixed_text(self.0, NUMBER_STEPS, NUMBER_DECIMALS)
             }
         }

@@ -2,6 +2,7 @@
 
 use super::{MAX_ABORT_AFTER_S, MAX_THRESHOLD_BYTES, MAX_WITHIN_S, ThresholdUnit};
 use crate::base::{DurationError, MAX_NAME_BYTES};
+use crate::protocol::MAX_METRIC_NAME_BYTES;
 
 /// Longest part of a text that a message repeats, in characters.
 const MAX_SHOWN: usize = 60;
@@ -48,6 +49,22 @@ pub enum ThresholdProblem {
         nearest: Option<String>,
     },
     #[error(
+        "the name of the custom metric is missing after `metric`; write it in quotation marks and a statistic behind it, such as `metric \"tokens per second\" p95 > 20`"
+    )]
+    NoMetricName,
+    #[error(
+        "the name of the custom metric is longer than {MAX_METRIC_NAME_BYTES} bytes, the maximum"
+    )]
+    LongMetricName,
+    #[error(
+        "`{found}` is not a valid statistic of a custom metric; {}",
+        or_meant(.nearest.as_deref(), "use total, per_second or count of a counter, rate, last, min, max, mean, or a percentile such as p95")
+    )]
+    CustomStatistic {
+        found: String,
+        nearest: Option<String>,
+    },
+    #[error(
         "`{found}` is not a valid percentile; use one above 0 and up to 100 with at most 5 decimals, such as p95 or p99.9"
     )]
     Percentile { found: String },
@@ -87,7 +104,7 @@ pub enum ThresholdProblem {
     },
     #[error("`abort` must be followed by `after` and a duration, such as `abort after 15s`")]
     AbortAfter,
-    #[error("the quotation mark after `for` is not closed; use \\\" for one inside of a name")]
+    #[error("the quotation mark is not closed; use \\\" for one inside of a name")]
     OpenQuote,
     #[error("`{found}` is not expected after the quoted name; what may follow is {CLAUSES}")]
     AfterQuote { found: String },
@@ -138,7 +155,7 @@ fn changes(unit: ThresholdUnit) -> &'static str {
         ThresholdUnit::Share => {
             "a percentage of the baseline such as 10% or percentage points such as 0.5pp"
         }
-        ThresholdUnit::PerSecond | ThresholdUnit::Count => {
+        ThresholdUnit::PerSecond | ThresholdUnit::Count | ThresholdUnit::Number => {
             "a percentage such as 10% or a number such as 20"
         }
     }

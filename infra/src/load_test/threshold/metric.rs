@@ -6,6 +6,7 @@ use super::ThresholdUnit;
 use super::amount::{fixed, fixed_text, steps};
 use super::error::{ThresholdProblem, shown};
 use crate::base::nearest;
+use crate::protocol::MetricKind;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,6 +25,8 @@ pub enum ThresholdMetric {
     Skipped,
     /// The share of seconds in which the load generator was saturated.
     Saturated,
+    /// A statistic of the custom metric that the threshold is about.
+    Custom(CustomStatistic),
 }
 
 /// Which time of a request.
@@ -45,6 +48,87 @@ pub enum TimeStatistic {
     Mean,
     Min,
     Max,
+}
+
+/// A statistic of a custom metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CustomStatistic {
+    /// Of a counter the sum of what was added.
+    Total,
+    /// Of a counter the same per second.
+    PerSecond,
+    /// How many values there are.
+    Count,
+    /// Of a rate the share of values that are true.
+    Rate,
+    /// Of a gauge the last value.
+    Last,
+    /// Of a histogram its values, of a gauge only the least and the greatest.
+    Values(TimeStatistic),
+}
+
+/// Those that are not of values, by name.
+const CUSTOM_STATISTICS: [(&str, CustomStatistic); 5] = [
+    ("total", CustomStatistic::Total),
+    ("per_second", CustomStatistic::PerSecond),
+    ("count", CustomStatistic::Count),
+    ("rate", CustomStatistic::Rate),
+    ("last", CustomStatistic::Last),
+];
+
+impl CustomStatistic {
+    /// Whether metrics of a kind have it.
+    pub fn is_of(self, kind: MetricKind) -> bool {
+        match self {
+            Self::Count => true,
+            Self::Total | Self::PerSecond => kind == MetricKind::Counter,
+            Self::Rate => kind == MetricKind::Rate,
+            Self::Last => kind == MetricKind::Gauge,
+            Self::Values(TimeStatistic::Min | TimeStatistic::Max) => {
+                matches!(kind, MetricKind::Gauge | MetricKind::Histogram)
+            }
+            Self::Values(_) => kind == MetricKind::Histogram,
+        }
+    }
+
+    fn unit(self) -> ThresholdUnit {
+        match self {
+            Self::Count => ThresholdUnit::Count,
+            Self::PerSecond => ThresholdUnit::PerSecond,
+            Self::Rate => ThresholdUnit::Share,
+            Self::Total | Self::Last | Self::Values(_) => ThresholdUnit::Number,
+        }
+    }
+
+    fn read(text: &str) -> Result<Self, ThresholdProblem> {
+        let mut known = CUSTOM_STATISTICS.iter();
+        if let Some((_, statistic)) = known.find(|(name, _)| *name == text) {
+            return Ok(*statistic);
+        }
+        if let Some(statistic) = TimeStatistic::read(text)? {
+            return Ok(Self::Values(statistic));
+        }
+        let known = CUSTOM_STATISTICS.iter().map(|(name, _)| *name);
+        let known = known
+            .chain(STATISTICS.iter().map(|(name, _)| *name))
+            .chain(COMMON);
+        Err(ThresholdProblem::CustomStatistic {
+            found: shown(text),
+            nearest: nearest(&text.to_ascii_lowercase(), known).map(str::to_owned),
+        })
+    }
+}
+
+impl fmt::Display for CustomStatistic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Values(statistic) = self {
+            return statistic.fmt(f);
+        }
+        let mut others = CUSTOM_STATISTICS.iter();
+        // All others are in the list.
+        let name = others.find(|(_, statistic)| statistic == self);
+        f.write_str(name.map_or("", |(name, _)| name))
+    }
 }
 
 /// A percentile above 0 and up to 100, with at most 5 decimals.
@@ -111,12 +195,18 @@ impl ThresholdMetric {
             Self::RequestsPerSecond => ThresholdUnit::PerSecond,
             Self::Requests | Self::Failures => ThresholdUnit::Count,
             Self::ErrorRate | Self::Skipped | Self::Saturated => ThresholdUnit::Share,
+            Self::Custom(statistic) => statistic.unit(),
         }
     }
 
     /// Whether endpoints have it, and not only the run as a whole.
     pub fn is_of_endpoints(self) -> bool {
-        !matches!(self, Self::Skipped | Self::Saturated)
+        !matches!(self, Self::Skipped | Self::Saturated | Self::Custom(_))
+    }
+
+    /// A statistic of a custom metric.
+    pub(super) fn read_custom(text: &str) -> Result<Self, ThresholdProblem> {
+        CustomStatistic::read(text).map(Self::Custom)
     }
 
     pub(super) fn read(text: &str) -> Result<Self, ThresholdProblem> {
@@ -191,6 +281,9 @@ impl fmt::Display for ThresholdMetric {
             if let Some((prefix, _)) = PREFIXES.iter().find(|(_, known)| known == span) {
                 write!(f, "{prefix}.")?;
             }
+            return statistic.fmt(f);
+        }
+        if let Self::Custom(statistic) = self {
             return statistic.fmt(f);
         }
         let mut others = OTHERS.iter();

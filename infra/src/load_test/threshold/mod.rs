@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! METRIC COMPARISON LIMIT [for ENDPOINT] [during PHASE] [within DURATION] [abort after DURATION]
+//! metric "NAME" STATISTIC COMPARISON LIMIT …
 //! ```
 //!
 //! Its canonical text, which `Display` writes, stands for it wherever it is kept, sent or shown.
@@ -26,9 +27,12 @@ pub use amount::ThresholdUnit;
 use amount::seconds_text;
 pub use error::{ThresholdError, ThresholdProblem};
 pub use limit::{BaselineChange, ThresholdLimit};
-pub use metric::{Percentile, ThresholdMetric, TimeStatistic, TimedSpan};
+pub use metric::{CustomStatistic, Percentile, ThresholdMetric, TimeStatistic, TimedSpan};
 pub(super) use parse::Clause;
 pub use result::{TestVerdict, ThresholdResult, ThresholdState};
+
+/// What the name of a custom metric stands behind.
+const METRIC: &str = "metric";
 
 /// Most thresholds of a test: each is evaluated every second.
 pub const MAX_THRESHOLDS: usize = 50;
@@ -81,6 +85,11 @@ pub enum ThresholdSubject {
         /// HTTP method or another kind of request, without spaces.
         method: String,
         /// Its name, up to [`MAX_NAME_BYTES`].
+        name: String,
+    },
+    /// None: the values of a custom metric.
+    Metric {
+        /// Its name, up to [`MAX_METRIC_NAME_BYTES`](crate::protocol::MAX_METRIC_NAME_BYTES).
         name: String,
     },
 }
@@ -163,6 +172,16 @@ impl Threshold {
         self.limit.value(self.metric.unit(), baseline)
     }
 
+    /// What is measured, as text: `p95`, `metric "tokens per second" p95`.
+    pub fn metric_text(&self) -> String {
+        match &self.of {
+            ThresholdSubject::Metric { name } => {
+                format!("{METRIC} {} {}", parse::in_quotes(name), self.metric)
+            }
+            _ => self.metric.to_string(),
+        }
+    }
+
     /// Whether a value is within a limit, both in the metric's unit.
     pub fn holds(&self, value: f64, limit: f64) -> bool {
         self.comparison.holds(value, limit)
@@ -174,6 +193,7 @@ impl fmt::Display for ThresholdSubject {
         match self {
             Self::All => f.write_str("all"),
             Self::Endpoint { method, name } => write!(f, "{method} {name}"),
+            Self::Metric { name } => f.write_str(name),
         }
     }
 }
@@ -182,8 +202,9 @@ impl fmt::Display for Threshold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = self.metric.unit();
         let sign = self.comparison.sign();
-        write!(f, "{} {sign} {}", self.metric, self.limit.text(unit))?;
-        if self.of != ThresholdSubject::All {
+        let limit = self.limit.text(unit);
+        write!(f, "{} {sign} {limit}", self.metric_text())?;
+        if matches!(self.of, ThresholdSubject::Endpoint { .. }) {
             write!(f, " for {}", parse::quoted(&self.of.to_string()))?;
         }
         let mut words = ThresholdPhase::WORDS.iter();

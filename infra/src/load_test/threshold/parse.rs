@@ -3,10 +3,11 @@
 use super::amount::Amount;
 use super::error::{ThresholdError, ThresholdProblem, shown};
 use super::{
-    Comparison, MAX_ABORT_AFTER_S, MAX_THRESHOLD_BYTES, MAX_WITHIN_S, Threshold, ThresholdLimit,
-    ThresholdMetric, ThresholdPhase, ThresholdSubject, ThresholdUnit,
+    Comparison, MAX_ABORT_AFTER_S, MAX_THRESHOLD_BYTES, MAX_WITHIN_S, METRIC, Threshold,
+    ThresholdLimit, ThresholdMetric, ThresholdPhase, ThresholdSubject, ThresholdUnit,
 };
 use crate::base::{MAX_NAME_BYTES, nearest, parse_whole_seconds};
+use crate::protocol::MAX_METRIC_NAME_BYTES;
 
 /// What may follow a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,8 @@ struct Reading {
     metric: ThresholdMetric,
     comparison: Comparison,
     limit: ThresholdLimit,
+    /// The custom metric that it is about.
+    custom: Option<ThresholdSubject>,
     of: Option<ThresholdSubject>,
     during: Option<ThresholdPhase>,
     within_s: Option<u32>,
@@ -114,6 +117,7 @@ impl Reading {
         if text.is_empty() {
             return Err(ThresholdProblem::Empty);
         }
+        let (custom, text) = custom_metric(text)?;
         let is_sign = |c: char| "<>=!≤≥".contains(c);
         let at = text.find(is_sign).ok_or(ThresholdProblem::NoComparison)?;
         let (metric, rest) = text.split_at(at);
@@ -122,6 +126,7 @@ impl Reading {
         let comparison = comparison(sign)?;
         let metric = match metric.trim() {
             "" => return Err(ThresholdProblem::NoMetric(comparison.sign())),
+            metric if custom.is_some() => ThresholdMetric::read_custom(metric)?,
             metric => ThresholdMetric::read(metric)?,
         };
         let (limit, rest) = until_clause(rest.trim());
@@ -130,6 +135,7 @@ impl Reading {
             metric,
             comparison,
             limit,
+            custom: custom.map(|name| ThresholdSubject::Metric { name }),
             of: None,
             during: None,
             within_s: None,
@@ -174,12 +180,39 @@ impl Reading {
             metric: self.metric,
             comparison: self.comparison,
             limit: self.limit,
-            of,
+            of: self.custom.unwrap_or(of),
             during: self.during.unwrap_or_default(),
             within_s: self.within_s,
             abort_after_s: self.abort_after_s,
         })
     }
+}
+
+/// The name of the custom metric that a text begins with, and what follows it.
+fn custom_metric(text: &str) -> Result<(Option<String>, &str), ThresholdProblem> {
+    let rest = text.strip_prefix(METRIC);
+    let is_word = |rest: &&str| rest.is_empty() || rest.starts_with([' ', '\t', '"']);
+    let Some(rest) = rest.filter(is_word).map(str::trim_start) else {
+        return Ok((None, text));
+    };
+    let (name, rest) = match rest.strip_prefix('"') {
+        Some(quoted) => unquoted(quoted)?,
+        None => {
+            let (name, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+            match name.starts_with(['<', '>', '=']) {
+                true => return Err(ThresholdProblem::NoMetricName),
+                false => (name.to_owned(), rest.trim_start()),
+            }
+        }
+    };
+    let name = name.trim().to_owned();
+    if name.is_empty() {
+        return Err(ThresholdProblem::NoMetricName);
+    }
+    if name.len() > MAX_METRIC_NAME_BYTES {
+        return Err(ThresholdProblem::LongMetricName);
+    }
+    Ok((Some(name), rest))
 }
 
 fn comparison(sign: &str) -> Result<Comparison, ThresholdProblem> {
@@ -214,7 +247,8 @@ fn limit_of(
     let Some(limit) = ThresholdLimit::read(text, unit)? else {
         return Err(not_a_limit(text, metric, unit));
     };
-    if limit.is_zero() && comparison == Comparison::Below {
+    let may_be_negative = unit == ThresholdUnit::Number;
+    if limit.is_zero() && comparison == Comparison::Below && !may_be_negative {
         return Err(ThresholdProblem::NeverHolds {
             metric: metric.to_string(),
         });
@@ -238,7 +272,7 @@ fn not_a_limit(text: &str, metric: ThresholdMetric, unit: ThresholdUnit) -> Thre
         ThresholdUnit::Ms => Some(format!("{text}ms")),
         ThresholdUnit::Share => Amount::percent_of_number(text),
         ThresholdUnit::PerSecond => text.strip_suffix("/s").map(str::to_owned),
-        ThresholdUnit::Count => None,
+        ThresholdUnit::Count | ThresholdUnit::Number => None,
     };
     let is_number = text.starts_with(|c: char| c.is_ascii_digit());
     let is_baseline = nearest(text, ["baseline"]).map(str::to_owned);
@@ -324,7 +358,12 @@ pub(super) fn quoted(endpoint: &str) -> String {
     if !has_clause && endpoint.trim() == endpoint && !endpoint.starts_with('"') {
         return endpoint.to_owned();
     }
-    let escaped = endpoint.replace('\\', "\\\\").replace('"', "\\\"");
+    in_quotes(endpoint)
+}
+
+/// A name in quotation marks, as [`unquoted`] reads it.
+pub(super) fn in_quotes(name: &str) -> String {
+    let escaped = name.replace('\\', "\\\\").replace('"', "\\\"");
     format!("\"{escaped}\"")
 }
 

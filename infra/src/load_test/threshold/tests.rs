@@ -7,7 +7,7 @@ fn parsed(text: &str) -> Threshold {
 }
 
 /// What the canonical text of each is.
-const READ: [(&str, &str); 34] = [
+const READ: [(&str, &str); 40] = [
     ("p95 < 500ms", "p95 < 500ms"),
     ("p95<500ms", "p95 < 500ms"),
     ("  p99.9   <=  1.5s ", "p99.9 <= 1500ms"),
@@ -59,6 +59,24 @@ const READ: [(&str, &str); 34] = [
     (
         "error_rate < baseline + 0.5pp",
         "error_rate < baseline + 0.5pp",
+    ),
+    (
+        "metric \"tokens per second\" p95>20.5 within 30s",
+        "metric \"tokens per second\" p95 > 20.5 within 30s",
+    ),
+    ("metric tokens avg >= 0", "metric \"tokens\" mean >= 0"),
+    (
+        "metric\"a < \\\"b\\\" for c\"total < 1 during whole",
+        "metric \"a < \\\"b\\\" for c\" total < 1 during whole",
+    ),
+    ("metric hits rate > 99%", "metric \"hits\" rate > 99%"),
+    (
+        "metric sent per_second > 5",
+        "metric \"sent\" per_second > 5",
+    ),
+    (
+        "metric depth last <= baseline + 10%",
+        "metric \"depth\" last <= baseline + 10%",
     ),
 ];
 
@@ -218,6 +236,17 @@ fn every_error_says_which_part_and_what_is_expected() {
         "p95 < 500ms abort after",
         "p95 < 500ms abort after 2h",
         "p95 < 500ms\nrps > 1",
+        "metric",
+        "metric < 5",
+        "metric \"\" total > 1",
+        "metric \"tokens total > 1",
+        "metric tokens < 5",
+        "metric tokens totl > 5",
+        "metric tokens ttfb.p95 > 5",
+        "metric tokens p101 > 5",
+        "metric tokens p95 > 5ms",
+        "metric tokens rate > 5",
+        "metric tokens total > 5 for GET /",
     ];
     let messages: Vec<String> = texts
         .iter()
@@ -315,12 +344,19 @@ fn texts() -> impl Strategy<Value = String> {
     );
     let number = ("rps|requests|failures", "[0-9]{1,9}(\\.[0-9]{1,6})?");
     let changed = prop::option::of("baseline( ?[+-] ?[0-9]{1,3}(\\.[0-9]{1,3})?%)?");
-    let head = (prop_oneof![time, share, number], " ?(<=|>=|>) ?", changed).prop_map(
-        |((metric, limit), sign, changed)| {
+    let custom = (
+        "metric [a-z]{1,9} (total|last|count|per_second|median|min|p9[0-9](\\.[0-9])?)|metric \"([a-z<>= ]|\\\\\"|for){0,9}x\" (max|mean)",
+        "[0-9]{1,9}(\\.[0-9]{1,6})?",
+    );
+    let head = (
+        prop_oneof![time, share, number, custom],
+        " ?(<=|>=|>) ?",
+        changed,
+    )
+        .prop_map(|((metric, limit), sign, changed)| {
             let limit = changed.unwrap_or(limit);
             format!("{metric}{sign}{limit}")
-        },
-    );
+        });
     let of = prop_oneof![
         Just(String::new()),
         " for (all|[A-Z]{3,6} [a-z/\" \\\\]{0,10}[a-z])",
@@ -328,7 +364,8 @@ fn texts() -> impl Strategy<Value = String> {
     ];
     let clauses = "( during (steady|whole|ramp-up|ramp-down))?( within [1-9][0-9]{0,2}s)?( abort after [1-5]?[0-9]m)?";
     (head, of, clauses).prop_map(|(head, of, clauses)| {
-        let is_whole = head.starts_with("skipped") || head.starts_with("generator");
+        let whole = ["skipped", "generator", "metric"];
+        let is_whole = whole.iter().any(|start| head.starts_with(start));
         let of = if is_whole { String::new() } else { of };
         format!("{head}{of}{clauses}")
     })

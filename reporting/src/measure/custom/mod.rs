@@ -125,6 +125,21 @@ impl MetricSums {
         debug_assert!(added.is_ok(), "{added:?}");
     }
 
+    /// Takes away again what was added before, but for the least, the greatest and the last value.
+    pub(crate) fn take_away(&mut self, other: &Self) {
+        let numbers = &mut self.numbers;
+        numbers.count = numbers.count.saturating_sub(other.numbers.count);
+        numbers.sum = numbers.sum.saturating_sub(other.numbers.sum);
+        for (position, count) in &other.counts {
+            if let Some(counted) = self.counts.get_mut(position) {
+                *counted = counted.saturating_sub(*count);
+                if *counted == 0 {
+                    self.counts.remove(position);
+                }
+            }
+        }
+    }
+
     /// Whether there are no values.
     pub fn is_empty(&self) -> bool {
         self.numbers.count == 0
@@ -138,8 +153,22 @@ impl MetricSums {
         Some(percentile)
     }
 
+    /// The same where the least and the greatest of the values are these.
+    pub(crate) fn percentile_within(&self, q: f64, ends: (i64, i64)) -> Option<i64> {
+        let [percentile] = self.percentiles_within([q], ends)?;
+        Some(percentile)
+    }
+
     /// The same of ascending fractions.
     pub fn percentiles<const N: usize>(&self, ascending: [f64; N]) -> Option<[i64; N]> {
+        self.percentiles_within(ascending, (self.numbers.min, self.numbers.max))
+    }
+
+    fn percentiles_within<const N: usize>(
+        &self,
+        ascending: [f64; N],
+        (least, greatest): (i64, i64),
+    ) -> Option<[i64; N]> {
         let total = self
             .counts
             .values()
@@ -147,17 +176,17 @@ impl MetricSums {
         let last = total.checked_sub(1)?;
         let mut counts = self.counts.iter();
         let mut seen = 0_u64;
-        let mut reached = self.numbers.min;
+        let mut reached = least;
         Some(ascending.map(|q| {
             let index = ((total as f64 * q) as u64).min(last);
             if index == last {
-                return self.numbers.max;
+                return greatest;
             }
             while seen <= index
                 && let Some((position, count)) = counts.next()
             {
                 seen = seen.saturating_add(*count);
-                reached = middle_at(*position).clamp(self.numbers.min, self.numbers.max);
+                reached = middle_at(*position).clamp(least, greatest);
             }
             reached
         }))

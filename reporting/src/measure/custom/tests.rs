@@ -46,6 +46,12 @@ proptest! {
         let exact = i128::from(sorted[((sorted.len() as f64 * q) as usize).min(sorted.len() - 1)]);
         let percentile = i128::from(merged.percentile(q).unwrap());
         prop_assert!((percentile - exact).abs() <= exact.abs() / 1_000, "{} for {}", percentile, exact);
+        // What is taken away again leaves the rest.
+        let (gone, kept) = values.split_at(values.len() / 2);
+        merged.take_away(&sums_of(gone));
+        let kept = sums_of(kept);
+        prop_assert_eq!((merged.numbers.count, merged.numbers.sum), (kept.numbers.count, kept.numbers.sum));
+        prop_assert_eq!(&merged.counts, &kept.counts);
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! What thresholds need of each second, read through its scope.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use greylag_infra::RunId;
+use greylag_infra::{CustomMetric, RunId};
 use rusqlite::Connection;
 
 use crate::measure::interval::{Measure, Measures, SparseInterval};
 use crate::measure::windows::ANY_STEP;
 use crate::store::error::{StoreError, StoreResult};
 use crate::store::health_rows::saturated;
+use crate::store::metric_rows;
 use crate::store::scope::{RowScope, Scope, Window};
 use crate::store::scope_rows::{self, Numbers, Part, Requests, Wanted};
 use crate::thresholds::{Counted, Evaluation, Need, Needed, Second};
@@ -20,7 +22,8 @@ pub(super) fn take_in(
     evaluation: &mut Evaluation,
     until: u32,
 ) -> StoreResult<()> {
-    let counted = counted_in(connection, run_id, evaluation.next()..until)?;
+    let custom = evaluation.custom_metrics();
+    let counted = counted_in(connection, run_id, evaluation.next()..until, &custom)?;
     evaluation.take_in(until, counted, |need, seconds| {
         read(connection, run_id, need, seconds)
     })
@@ -31,14 +34,16 @@ pub(super) fn counted_before(
     connection: &Connection,
     run_id: &RunId,
     second: u32,
+    custom: &BTreeSet<String>,
 ) -> StoreResult<Counted> {
-    counted_in(connection, run_id, 0..second)
+    counted_in(connection, run_id, 0..second, custom)
 }
 
 fn counted_in(
     connection: &Connection,
     run_id: &RunId,
     seconds: Range<u32>,
+    custom: &BTreeSet<String>,
 ) -> StoreResult<Counted> {
     let mut counted = Counted::default();
     let Ok(window) = Window::new(seconds.start, seconds.end) else {
@@ -62,6 +67,15 @@ fn counted_in(
         }
         Ok(())
     })?;
+    if !custom.is_empty() {
+        let names = metric_rows::names(connection, scope.run)?;
+        let named = names.metrics().iter().zip(0..);
+        for (_, number) in named.filter(|(metric, _)| custom.contains(&metric.name)) {
+            metric_rows::visit(connection, &scope, number, ANY_STEP, |_, row| {
+                counted.values = counted.values.saturating_add(row.numbers.count);
+            })?;
+        }
+    }
     Ok(counted)
 }
 
@@ -88,6 +102,19 @@ fn read(
     };
     let at = |second: u32| (second - asked.start) as usize;
     let wanted = match need.what {
+        Needed::Custom(statistic) => {
+            let names = metric_rows::names(connection, scope.run)?;
+            let named = names.metrics().iter().zip(0..);
+            let is_meant = |metric: &CustomMetric| {
+                need.custom.as_ref() == Some(&metric.name) && statistic.is_of(metric.kind)
+            };
+            for (_, number) in named.filter(|(metric, _)| is_meant(metric)) {
+                metric_rows::visit(connection, &scope, number, 1, |second, row| {
+                    seconds[at(second)].metric.add(row);
+                })?;
+            }
+            return Ok(seconds);
+        }
         Needed::Saturated => {
             let saturated = saturated::read(connection, scope.run, &[], scope.from..scope.to)?;
             for second in saturated.stretches().iter().cloned().flatten() {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use greylag_infra::WallTime;
 use greylag_infra::protocol::Endpoint;
-use greylag_reporting::{Arrivals, Interval, Outcome, Scope, Window};
+use greylag_infra::{CustomMetric, MetricKind, WallTime};
+use greylag_reporting::{Arrivals, Interval, MetricSums, Outcome, Scope, Window};
 use proptest::prelude::*;
 
 use crate::support::{Request, START, endpoint};
@@ -99,6 +99,42 @@ pub(crate) fn arrivals_of(event: &Event) -> Arrivals {
         late: event.response_us % 5 / 2,
         skipped: event.endpoint as u64,
     }
+}
+
+/// The custom metrics of the runs.
+pub(crate) fn metrics() -> [CustomMetric; 4] {
+    [
+        CustomMetric::new("sent", MetricKind::Counter, "MB"),
+        CustomMetric::new("depth", MetricKind::Gauge, ""),
+        CustomMetric::new("hits", MetricKind::Rate, ""),
+        CustomMetric::new("tokens per second", MetricKind::Histogram, "tokens/s"),
+    ]
+}
+
+/// The value of a custom metric that comes with an event: of which, when in µs, and what in millionths.
+pub(crate) fn value_of(event: &Event) -> (usize, u64, i64) {
+    let size = event.response_us as i64;
+    let is_odd = size % 2 == 1;
+    let value = match event.error {
+        0 => size,
+        2 => i64::from(is_odd) * 1_000_000,
+        _ if is_odd => -size,
+        _ => size,
+    };
+    let at_us = u64::from(event.second) * 1_000_000 + event.response_us % 1_000_000;
+    (event.error, at_us, value)
+}
+
+/// What the values of a custom metric add up to.
+pub(crate) fn sums_of<'a>(metric: usize, events: impl Iterator<Item = &'a Event>) -> MetricSums {
+    let is_counted = metrics()[metric].kind == MetricKind::Histogram;
+    let mut sums = MetricSums::default();
+    for (of, at_us, value) in events.map(value_of) {
+        if of == metric {
+            sums.record(value, at_us, is_counted);
+        }
+    }
+    sums
 }
 
 pub(crate) fn endpoints() -> [Endpoint; 3] {

@@ -4,6 +4,7 @@ mod charts;
 mod checks;
 pub(crate) mod events;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -16,7 +17,7 @@ use self::charts::check_charts;
 use self::checks::{check, check_totals};
 use self::events::{
     AGENTS, ERRORS, Event, NOW, Part, agent_events, arrivals_of, endpoints, is_saturated, line_of,
-    more, part,
+    metrics, more, part, sums_of,
 };
 use crate::support::{START, run, snapshot_with};
 
@@ -101,6 +102,20 @@ pub(crate) async fn save_all(
                     }
                 })
                 .collect();
+            snapshot.metrics = metrics().to_vec();
+            let seconds: BTreeSet<u32> = events.iter().map(|event| event.second).collect();
+            for (second, metric) in seconds
+                .iter()
+                .flat_map(|second| (0..4).map(move |of| (*second, of)))
+            {
+                let here = events.iter().filter(|event| event.second == second);
+                let sums = sums_of(metric, here);
+                if !sums.is_empty() {
+                    snapshot
+                        .metric_values
+                        .push(sums.to_wire(second, metric as u32));
+                }
+            }
             together.push((*agent, snapshot));
             saved.extend(events);
         }

@@ -17,6 +17,7 @@ async fn what_a_scenario_counts_is_summed_up_over_all_workers() {
     let api = cluster.api();
     let changes = json!({
         "scenario": "metering", "users": 6, "workers": 3, "ramp_up": 0, "duration": 4,
+        "thresholds": ["metric sent total >= 0.5", "metric \"tokens per second\" max < 100"],
     });
     let id = api.start(&test(&nginx.url(), "lab", changes)).await;
     let browser = Browser::start().await;
@@ -47,6 +48,10 @@ async fn what_a_scenario_counts_is_summed_up_over_all_workers() {
     let left_out = summary.warnings.iter();
     let left_out = left_out.filter(|warning| warning.kind == "custom_metric");
     assert_eq!(left_out.map(|warning| warning.count).sum::<u64>(), requests);
+
+    assert_eq!(summary.verdict.as_deref(), Some("passed"));
+    let judged = summary.thresholds.iter().map(|result| result.actual);
+    assert_eq!(judged.collect::<Vec<_>>(), [sent.total, speed.max]);
 
     browser
         .wait_for("Finished", LIVE, "return document.querySelector('[data-field=\"status\"]').dataset.value === 'Finished';")
