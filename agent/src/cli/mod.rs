@@ -13,6 +13,8 @@ mod listen;
 mod local;
 mod logging;
 mod options;
+#[cfg(feature = "coordinator")]
+mod otlp;
 mod output_file;
 mod print;
 mod run_list;
@@ -111,7 +113,7 @@ enum Command {
     Token(token::TokenOptions),
     #[cfg(feature = "coordinator")]
     /// Serve the web page and coordinate agents, until Ctrl-C, SIGTERM or SIGHUP.
-    Coordinator(coordinator::CoordinatorOptions),
+    Coordinator(Box<coordinator::CoordinatorOptions>),
     #[cfg(feature = "coordinator")]
     /// Copy all results to a file; works while a coordinator is running.
     Backup(backup::BackupOptions),
@@ -220,7 +222,7 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
         Command::Infrastructures(options) => in_runtime(infrastructures::infrastructures(options)),
         Command::Token(options) => in_runtime(token::token(options)),
         #[cfg(feature = "coordinator")]
-        Command::Coordinator(options) => in_runtime(coordinator::coordinator(options)),
+        Command::Coordinator(options) => in_runtime(coordinator::coordinator(*options)),
         Command::Agent(options) => in_runtime(agent::agent(options, scenarios)),
         #[cfg(feature = "coordinator")]
         Command::Backup(options) => backup::backup(&options),

@@ -22,6 +22,7 @@ mod many_viewers;
 mod messages;
 mod metrics;
 mod notes;
+mod otlp;
 mod parts;
 mod probes;
 mod report_file;

@@ -1,6 +1,7 @@
 //! A coordinator with its web server in process, on a directory that goes away with it.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::Router;
@@ -28,7 +29,7 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) struct Site {
     pub(crate) router: Router,
     pub(crate) coordinator: Coordinator,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// An answer, read to its end.
@@ -90,8 +91,13 @@ impl Site {
         Self {
             router,
             coordinator,
-            _directory: directory,
+            directory,
         }
+    }
+
+    /// Where the results are.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.directory.path().join("data")
     }
 
     /// Sends a request; it gets `Host: localhost:8089` unless it has one.
@@ -191,6 +197,18 @@ impl Site {
         test: LoadTest,
         results: Snapshot,
     ) -> RunRecord {
+        let started_at = WallTime::from_micros(1_795_413_905_000_000);
+        self.running_run_since(id, test, results, started_at).await
+    }
+
+    /// The same, begun at this moment.
+    pub(crate) async fn running_run_since(
+        &self,
+        id: &str,
+        test: LoadTest,
+        results: Snapshot,
+        started_at: WallTime,
+    ) -> RunRecord {
         let store = self.coordinator.store();
         let record = store
             .create_run(RunRecord {
@@ -198,8 +216,8 @@ impl Site {
                 number: 0,
                 test,
                 phase: RunPhase::Running,
-                created_at: WallTime::from_micros(1_795_413_904_000_000),
-                started_at: Some(WallTime::from_micros(1_795_413_905_000_000)),
+                created_at: WallTime::from_micros(started_at.as_micros() - 1_000_000),
+                started_at: Some(started_at),
                 ended_at: None,
                 agents: vec![RunAgent {
                     build: greylag_infra::BuildInfo::default(),

@@ -21,6 +21,7 @@ use super::provisioning::{Places, provisioning_of};
 use crate::cli::failure::Failure;
 use crate::cli::listen::{cannot_listen, resolve};
 use crate::cli::options::{DEFAULT_DATA, seconds};
+use crate::cli::otlp::{OtlpOptions, collector_of};
 use crate::cli::print::print_line;
 use crate::cli::signals::{Hangup, Signals, at_hangup, exit_at_second_signal};
 use crate::cli::webhook::{WebhookUrl, webhook_at};
@@ -106,6 +107,8 @@ pub(crate) struct CoordinatorOptions {
     /// (`trace_share`) to it.
     #[arg(long, env = "GREYLAG_TRACE_URL", value_name = "URL")]
     trace_url: Option<TraceUrl>,
+    #[command(flatten)]
+    otlp: OtlpOptions,
     /// Store programs that `run --coordinator` uploads, and have agents run them that accept it.
     #[arg(long, env = "GREYLAG_ACCEPT_UPLOADS")]
     accept_uploads: bool,
@@ -145,6 +148,7 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
     let public =
         PublicAddress::new(options.public_url, options.base_path).map_err(Failure::bad_input)?;
     let webhook = webhook_at(options.webhook, options.webhook_secret, public.url())?;
+    let collector = collector_of(options.otlp)?;
     let tls = tls_of(options.tls_cert, options.tls_key)?;
     let (scheme, hangup) = match tls {
         Some(_) => ("https", Hangup::Reload),
@@ -195,6 +199,9 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
     }
     if let Some(webhook) = webhook {
         coordinator.announce_to(webhook);
+    }
+    if let Some(collector) = collector {
+        coordinator.push_to(collector);
     }
     let ending = CancellationToken::new();
     let server = serve(

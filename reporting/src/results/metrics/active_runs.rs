@@ -7,7 +7,7 @@ use greylag_infra::RunRecord;
 use greylag_infra::protocol::{Endpoint, OTHER};
 
 use crate::coordinator::Coordinator;
-use crate::measure::interval::Interval;
+use crate::measure::interval::{Interval, Outcome};
 use crate::plain_text::plain_text;
 use crate::store::{RunFilter, RunTotals, Scope, StoreError};
 
@@ -36,9 +36,11 @@ pub(super) struct ActiveRun {
     pub(super) number: u64,
     pub(super) elapsed_s: f64,
     pub(super) users: u64,
-    /// By method and name.
-    pub(super) endpoints: BTreeMap<(String, String), EndpointCounts>,
+    pub(super) endpoints: EndpointsCounts,
 }
+
+/// What was counted of each endpoint, by method and name.
+pub(super) type EndpointsCounts = BTreeMap<(String, String), EndpointCounts>;
 
 /// What was counted of an endpoint, or of several.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -64,10 +66,10 @@ impl EndpointCounts {
 }
 
 /// The unfinished runs that have begun, and those that ended lately, as far as there is room.
-pub(super) async fn read(
+pub(super) async fn active(
     coordinator: &Coordinator,
     unfinished: Vec<RunRecord>,
-) -> Result<Vec<ActiveRun>, StoreError> {
+) -> Result<Vec<RunRecord>, StoreError> {
     let (store, now) = (coordinator.store(), coordinator.now());
     let newest = RunFilter {
         limit: Some(MAX_RUNS_READ),
@@ -79,27 +81,56 @@ pub(super) async fn read(
     let ended = store.runs(newest).await?.into_iter().filter(|run| {
         run.started_at.is_some() && run.ended_at.is_some_and(|end| now - end <= SHOWN_AFTER_END)
     });
-    let mut active = Vec::new();
-    for run in begun.chain(ended).take(MAX_RUNS) {
-        let totals = store.totals(&run.id, &Scope::default()).await?;
-        let users = match run.phase.is_over() {
-            true => 0,
-            false => store.users_active(&run.id).await?,
-        };
-        active.push(ActiveRun {
+    Ok(begun.chain(ended).take(MAX_RUNS).collect())
+}
+
+/// The same with what they have counted.
+pub(super) async fn read(
+    coordinator: &Coordinator,
+    unfinished: Vec<RunRecord>,
+) -> Result<Vec<ActiveRun>, StoreError> {
+    let mut read = Vec::new();
+    for run in active(coordinator, unfinished).await? {
+        read.push(ActiveRun {
             id: run.id.to_string(),
             test: plain_text(&run.test.name),
             number: run.number,
-            elapsed_s: run.elapsed_s(now),
-            users,
-            endpoints: counts(&totals, &store.endpoints(&run.id).await?),
+            elapsed_s: run.elapsed_s(coordinator.now()),
+            users: users_of(coordinator, &run).await?,
+            endpoints: counts_of(coordinator, &run, None).await?,
         });
     }
-    Ok(active)
+    Ok(read)
+}
+
+/// The active users of a run.
+pub(super) async fn users_of(
+    coordinator: &Coordinator,
+    run: &RunRecord,
+) -> Result<u64, StoreError> {
+    match run.phase.is_over() {
+        true => Ok(0),
+        false => coordinator.store().users_active(&run.id).await,
+    }
+}
+
+/// What a run has counted of its requests, or of those that ended so.
+pub(super) async fn counts_of(
+    coordinator: &Coordinator,
+    run: &RunRecord,
+    outcome: Option<Outcome>,
+) -> Result<EndpointsCounts, StoreError> {
+    let store = coordinator.store();
+    let scope = Scope {
+        outcome,
+        ..Scope::default()
+    };
+    let totals = store.totals(&run.id, &scope).await?;
+    Ok(counts(&totals, &store.endpoints(&run.id).await?))
 }
 
 /// The counts of the first endpoints, and those of all others together. `first` are the endpoints in the order in which they came.
-fn counts(totals: &RunTotals, first: &[Endpoint]) -> BTreeMap<(String, String), EndpointCounts> {
+fn counts(totals: &RunTotals, first: &[Endpoint]) -> EndpointsCounts {
     let mut bytes = 0;
     let named: Vec<&Endpoint> = first
         .iter()
@@ -109,7 +140,7 @@ fn counts(totals: &RunTotals, first: &[Endpoint]) -> BTreeMap<(String, String), 
             bytes <= MAX_NAME_BYTES_OF_RUN
         })
         .collect();
-    let mut counts: BTreeMap<(String, String), EndpointCounts> = BTreeMap::new();
+    let mut counts = EndpointsCounts::new();
     for (endpoint, interval) in totals.requested() {
         let key = match named.contains(&endpoint) {
             // Two that read alike are one here.

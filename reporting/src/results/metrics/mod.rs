@@ -1,7 +1,8 @@
-//! What Prometheus scrapes: how the coordinator is, and the counts of active runs, as sums of intervals.
+//! What Prometheus scrapes, and what is pushed by OTLP: how the coordinator is, and the counts of active runs, as sums of intervals.
 
 mod active_runs;
 mod families;
+mod otlp;
 mod text;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use greylag_infra::OwnProcess;
 
 use self::active_runs::ActiveRun;
 use self::families::Families;
+pub(crate) use self::otlp::{Otlp, otlp_of};
 pub(crate) use self::text::{MetricsText, TextFormat};
 use crate::coordinator::Coordinator;
 use crate::plain_text::plain_text;

@@ -1,0 +1,420 @@
+//! `--otlp URL`: the coordinator's way to a collector of OpenTelemetry, by gRPC or HTTP.
+//!
+//! A push by gRPC is one message and one status over HTTP/2, which the HTTP client of everything else speaks: a whole gRPC library would
+//! take longer to compile than all of this.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use greylag_reporting::coordinator::{Collector, PushAnswer};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body_util::BodyExt as _;
+use reqwest::redirect::Policy;
+use reqwest::{Body, Client, Method, Response};
+use url::Url;
+
+use super::failure::Failure;
+use crate::http_client::client_of;
+use crate::innermost::innermost;
+
+/// How long a push may take unless something else is said, in ms; OpenTelemetry's default.
+const DEFAULT_TIMEOUT_MS: &str = "10000";
+/// Path of the method that takes metrics by gRPC, and of those by HTTP.
+const GRPC_PATH: &str = "opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+const HTTP_PATH: &str = "v1/metrics";
+/// Status of gRPC for success.
+const GRPC_OK: &str = "0";
+
+/// Options about a collector. Their variables are those of every program that speaks OTLP.
+#[derive(Debug, Args)]
+pub(crate) struct OtlpOptions {
+    /// Collector of OpenTelemetry that gets response times and users of runs in progress every 10 s, such as
+    /// http://collector:4317.
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    otlp: Option<OtlpUrl>,
+    /// How the collector is spoken to.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_PROTOCOL", value_enum, default_value_t = OtlpProtocol::Grpc)]
+    otlp_protocol: OtlpProtocol,
+    /// Headers for the collector, such as 'authorization=Bearer%20TOKEN', separated by commas.
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_HEADERS",
+        value_name = "NAME=VALUE",
+        hide_env_values = true
+    )]
+    otlp_headers: Option<OtlpHeaders>,
+    /// Longest time for a push, in ms.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_TIMEOUT", value_name = "MS", default_value = DEFAULT_TIMEOUT_MS)]
+    otlp_timeout: u64,
+}
+
+/// How OTLP is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OtlpProtocol {
+    /// gRPC.
+    Grpc,
+    /// HTTP with the same messages.
+    #[value(name = "http/protobuf")]
+    Http,
+}
+
+/// The text is not the address of a collector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("give an address that begins with http:// or https://, without a query")]
+struct OtlpUrlError;
+
+/// The address of a collector, to which the method's path is appended.
+#[derive(Clone)]
+struct OtlpUrl(Url);
+
+impl FromStr for OtlpUrl {
+    type Err = OtlpUrlError;
+
+    fn from_str(text: &str) -> Result<Self, OtlpUrlError> {
+        let url = Url::parse(text).map_err(|_| OtlpUrlError)?;
+        let is_valid = matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.query().is_none()
+            && url.fragment().is_none();
+        is_valid.then_some(Self(url)).ok_or(OtlpUrlError)
+    }
+}
+
+/// It may hold a password.
+impl std::fmt::Debug for OtlpUrl {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("OtlpUrl(…)")
+    }
+}
+
+/// The text is not a list of headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("give pairs as NAME=VALUE, separated by commas, with %20 for a space")]
+struct OtlpHeadersError;
+
+/// Headers for a collector, which may hold a token, so nothing shows them.
+#[derive(Clone)]
+struct OtlpHeaders(HeaderMap);
+
+impl FromStr for OtlpHeaders {
+    type Err = OtlpHeadersError;
+
+    fn from_str(text: &str) -> Result<Self, OtlpHeadersError> {
+        let mut headers = HeaderMap::new();
+        for pair in text
+            .split(',')
+            .map(str::trim)
+            .filter(|pair| !pair.is_empty())
+        {
+            let (name, value) = pair.split_once('=').ok_or(OtlpHeadersError)?;
+            let name = HeaderName::try_from(name.trim()).map_err(|_| OtlpHeadersError)?;
+            let value = percent_decoded(value.trim()).ok_or(OtlpHeadersError)?;
+            let mut value = HeaderValue::try_from(value).map_err(|_| OtlpHeadersError)?;
+            value.set_sensitive(true);
+            headers.append(name, value);
+        }
+        Ok(Self(headers))
+    }
+}
+
+impl std::fmt::Debug for OtlpHeaders {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("OtlpHeaders(…)")
+    }
+}
+
+/// The text with the bytes that `%20` and the like stand for.
+fn percent_decoded(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = &rest[2..];
+    }
+    Some(bytes)
+}
+
+/// The collector that these options name.
+///
+/// # Errors
+/// No client can be made.
+pub(crate) fn collector_of(options: OtlpOptions) -> Result<Option<Collector>, Failure> {
+    let Some(OtlpUrl(mut url)) = options.otlp else {
+        return Ok(None);
+    };
+    let protocol = options.otlp_protocol;
+    let path = match protocol {
+        OtlpProtocol::Grpc => GRPC_PATH,
+        OtlpProtocol::Http => HTTP_PATH,
+    };
+    let base = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&format!("{base}/{path}"));
+    let mut headers = options
+        .otlp_headers
+        .map(|headers| headers.0)
+        .unwrap_or_default();
+    let media_type = match protocol {
+        OtlpProtocol::Grpc => "application/grpc",
+        OtlpProtocol::Http => "application/x-protobuf",
+    };
+    headers.insert("content-type", HeaderValue::from_static(media_type));
+    if protocol == OtlpProtocol::Grpc {
+        headers.insert("te", HeaderValue::from_static("trailers"));
+    }
+    let built = client_of(&url, None, |builder| {
+        let builder = builder
+            .timeout(Duration::from_millis(options.otlp_timeout))
+            .redirect(Policy::none())
+            .default_headers(headers.clone());
+        // Without TLS nothing negotiates the version.
+        match protocol {
+            OtlpProtocol::Grpc => builder.http2_prior_knowledge(),
+            OtlpProtocol::Http => builder,
+        }
+    });
+    let client = built.map_err(|error| {
+        Failure::bad_input(format!(
+            "the OTLP collector cannot be used: {}",
+            innermost(&error)
+        ))
+    })?;
+    Ok(Some(Collector {
+        send: Arc::new(move |message| send(&client, &url, protocol, message)),
+    }))
+}
+
+fn send(client: &Client, url: &Url, protocol: OtlpProtocol, message: Vec<u8>) -> PushAnswer {
+    let body = match protocol {
+        OtlpProtocol::Grpc => framed(&message),
+        OtlpProtocol::Http => message,
+    };
+    let request = client.request(Method::POST, url.clone()).body(body);
+    Box::pin(async move {
+        let response = request.send().await;
+        let response = response.map_err(|error| innermost(&error.without_url()))?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(format!("it answered with status {}", status.as_u16()));
+        }
+        match protocol {
+            OtlpProtocol::Grpc => grpc_answer(response).await,
+            OtlpProtocol::Http => Ok(()),
+        }
+    })
+}
+
+/// A message as gRPC sends it: not compressed, with its length.
+fn framed(message: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(message.len()).expect("the counts of ten runs are far from 4 GiB");
+    let mut framed = Vec::with_capacity(message.len() + 5);
+    framed.push(0);
+    framed.extend_from_slice(&length.to_be_bytes());
+    framed.extend_from_slice(message);
+    framed
+}
+
+/// What gRPC says in the trailers, or in the headers where there is no message.
+async fn grpc_answer(response: Response) -> Result<(), String> {
+    let (head, body) = http::Response::<Body>::from(response).into_parts();
+    let body = body.collect().await;
+    let body = body.map_err(|error| innermost(&error.without_url()))?;
+    let trailers = body.trailers().cloned().unwrap_or_default();
+    let said = |name: &str| {
+        let value = trailers.get(name).or_else(|| head.headers.get(name))?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    match said("grpc-status").as_deref() {
+        Some(GRPC_OK) => Ok(()),
+        Some(status) => {
+            let message = said("grpc-message").unwrap_or_default();
+            Err(format!("it answered with gRPC status {status} {message}")
+                .trim_end()
+                .to_owned())
+        }
+        None => Err(
+            "its answer is not one of gRPC; --otlp-protocol http/protobuf may be what it speaks"
+                .to_owned(),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use axum::Router;
+    use axum::body::Bytes;
+    use axum::routing::post;
+    use clap::Parser;
+    use http::StatusCode;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        otlp: OtlpOptions,
+    }
+
+    fn collector(arguments: &[&str]) -> Collector {
+        let command = Command::parse_from([&["greylag"], arguments].concat());
+        collector_of(command.otlp).unwrap().unwrap()
+    }
+
+    #[test]
+    fn headers_are_pairs_and_are_not_shown() {
+        let headers: OtlpHeaders = "authorization=Bearer%20geheim, x-tenant=a=b,"
+            .parse()
+            .unwrap();
+        assert_eq!(headers.0["authorization"], "Bearer geheim");
+        assert_eq!(headers.0["x-tenant"], "a=b");
+        assert!(!format!("{headers:?} {:?}", headers.0).contains("geheim"));
+        for wrong in ["authorization", "a b=c", "a=%2", "a=%zz", "a=%0a"] {
+            assert!(wrong.parse::<OtlpHeaders>().is_err(), "{wrong}");
+        }
+        for wrong in ["collector:4317", "ftp://c", "http://c?x=1", ""] {
+            assert!(wrong.parse::<OtlpUrl>().is_err(), "{wrong}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_push_by_http_is_the_message() {
+        let got = Arc::new(Mutex::new(Vec::new()));
+        let keep = Arc::clone(&got);
+        let take = move |headers: HeaderMap, body: Bytes| {
+            let header = |name: &str| headers[name].to_str().unwrap().to_owned();
+            let said = (
+                header("content-type"),
+                header("authorization"),
+                body.to_vec(),
+            );
+            keep.lock().unwrap().push(said);
+            async { StatusCode::OK }
+        };
+        let router = Router::new().route("/otel/v1/metrics", post(take));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async { axum::serve(listener, router).await });
+        let url = format!("http://{address}/otel/");
+        let header = "authorization=Bearer%20geheim";
+        let protocol = ["--otlp-protocol", "http/protobuf", "--otlp-headers", header];
+        let right = collector(&[&["--otlp", &url][..], &protocol[..]].concat());
+        assert_eq!((right.send)(b"counts".to_vec()).await, Ok(()));
+        let said = (
+            "application/x-protobuf".to_owned(),
+            "Bearer geheim".to_owned(),
+            b"counts".to_vec(),
+        );
+        assert_eq!(*got.lock().unwrap(), [said]);
+        let elsewhere = format!("http://{address}/");
+        let wrong = collector(&[&["--otlp", &elsewhere][..], &protocol[..]].concat());
+        let refused = (wrong.send)(Vec::new()).await.unwrap_err();
+        assert_eq!(refused, "it answered with status 404");
+        server.abort();
+        let _ = server.await;
+        let away = (right.send)(Vec::new()).await.unwrap_err();
+        assert!(!away.contains("http://"), "{away}");
+    }
+
+    #[tokio::test]
+    async fn a_push_by_grpc_is_one_call() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        // Answers with one status after the other: after a message, without one, none.
+        let server = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            let mut got = Vec::new();
+            while let Some(Ok((request, mut respond))) = connection.accept().await {
+                let number = got.len();
+                let (head, mut body) = request.into_parts();
+                got.push((head, Vec::new()));
+                let call = async {
+                    let mut bytes = Vec::new();
+                    while let Some(Ok(chunk)) = body.data().await {
+                        bytes.extend_from_slice(&chunk);
+                    }
+                    let answer =
+                        http::Response::builder().header("content-type", "application/grpc");
+                    match number {
+                        0 => {
+                            let mut sent = respond
+                                .send_response(answer.body(()).unwrap(), false)
+                                .unwrap();
+                            sent.send_data(vec![0; 5].into(), false).unwrap();
+                            let mut trailers = HeaderMap::new();
+                            trailers.insert("grpc-status", HeaderValue::from_static("0"));
+                            sent.send_trailers(trailers).unwrap();
+                        }
+                        1 => {
+                            let answer = answer
+                                .header("grpc-status", "16")
+                                .header("grpc-message", "no token");
+                            respond
+                                .send_response(answer.body(()).unwrap(), true)
+                                .unwrap();
+                        }
+                        _ => drop(
+                            respond
+                                .send_response(answer.body(()).unwrap(), true)
+                                .unwrap(),
+                        ),
+                    }
+                    bytes
+                };
+                let bytes = tokio::select! {
+                    bytes = call => bytes,
+                    _ = std::future::poll_fn(|context| connection.poll_closed(context)) => break,
+                };
+                got[number].1 = bytes;
+                if number == 2 {
+                    connection.graceful_shutdown();
+                }
+            }
+            got
+        });
+        let collector = collector(&[
+            "--otlp",
+            &format!("http://{address}"),
+            "--otlp-headers",
+            "x-tenant=7",
+        ]);
+        let push = |text: &str| (collector.send)(text.as_bytes().to_vec());
+        assert_eq!(push("counts").await, Ok(()));
+        let refused = push("again").await.unwrap_err();
+        assert_eq!(refused, "it answered with gRPC status 16 no token");
+        let strange = push("").await.unwrap_err();
+        assert!(
+            strange.contains("--otlp-protocol http/protobuf"),
+            "{strange}"
+        );
+        let got = server.await.unwrap();
+        let (head, body) = &got[0];
+        assert_eq!(
+            head.uri.path(),
+            "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+        );
+        for (name, value) in [
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+            ("x-tenant", "7"),
+        ] {
+            assert_eq!(head.headers[name], value);
+        }
+        assert_eq!(body[..], *b"\0\0\0\0\x06counts");
+    }
+}

@@ -1,0 +1,178 @@
+//! The counts of active runs as a message of OTLP, by the official types.
+//!
+//! The SDK of OpenTelemetry cannot be given histograms that were added up elsewhere, so its messages are filled directly.
+//! Names and attributes are those of the [semantic conventions](https://opentelemetry.io/docs/specs/semconv/http/http-metrics/) where they have
+//! any. An endpoint's name is no `url.template`: scenarios name requests as they like.
+
+use std::collections::BTreeSet;
+
+use greylag_infra::protocol::OTHER;
+use greylag_infra::{RunId, RunRecord};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint,
+    ResourceMetrics, ScopeMetrics, metric, number_data_point,
+};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message as _;
+
+use super::active_runs::{self, BUCKETS_US, EndpointCounts};
+use crate::coordinator::Coordinator;
+use crate::measure::interval::Outcome;
+use crate::plain_text::plain_text;
+use crate::store::StoreError;
+
+/// Version of the conventions whose names are used.
+const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.37.0";
+/// In place of a method that HTTP does not have, and of an error that has no name of its own.
+const NOT_NAMED: &str = "_OTHER";
+/// The methods that the conventions know.
+const METHODS: [&str; 9] = [
+    "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE",
+];
+
+/// The counts of active runs.
+#[derive(Debug)]
+pub(crate) struct Otlp {
+    /// An `ExportMetricsServiceRequest`.
+    pub(crate) message: Vec<u8>,
+    /// The runs in it that are not over.
+    pub(crate) unfinished: BTreeSet<RunId>,
+}
+
+/// The counts of active runs; `None` if there are no such runs. All are counted from the beginning of their run.
+///
+/// # Errors
+/// The database failed.
+pub(crate) async fn otlp_of(coordinator: &Coordinator) -> Result<Option<Otlp>, StoreError> {
+    let unfinished = coordinator.store().unfinished_runs().await?;
+    let runs = active_runs::active(coordinator, unfinished).await?;
+    if runs.is_empty() {
+        return Ok(None);
+    }
+    let now_ns = coordinator.now().as_micros().saturating_mul(1_000);
+    let (mut durations, mut users) = (Vec::new(), Vec::new());
+    for run in &runs {
+        let started_ns = run.started_at.unwrap_or_default().as_micros() * 1_000;
+        users.push(NumberDataPoint {
+            attributes: of_run(run),
+            time_unix_nano: now_ns,
+            value: Some(number_data_point::Value::AsInt(
+                i64::try_from(active_runs::users_of(coordinator, run).await?).unwrap_or(i64::MAX),
+            )),
+            ..NumberDataPoint::default()
+        });
+        for outcome in [Outcome::Ok, Outcome::Failed] {
+            let counts = active_runs::counts_of(coordinator, run, Some(outcome)).await?;
+            for ((method, name), counts) in counts {
+                if counts.requests == 0 {
+                    continue;
+                }
+                let attributes = attributes(run, &method, name, outcome);
+                durations.push(point(&counts, attributes, started_ns, now_ns));
+            }
+        }
+    }
+    let metrics = vec![
+        Metric {
+            name: "http.client.request.duration".to_owned(),
+            description: "Response times of finished requests.".to_owned(),
+            unit: "s".to_owned(),
+            data: Some(metric::Data::Histogram(Histogram {
+                data_points: durations,
+                aggregation_temporality: AggregationTemporality::Cumulative.into(),
+            })),
+            ..Metric::default()
+        },
+        Metric {
+            name: "greylag.users".to_owned(),
+            description: "Active users.".to_owned(),
+            unit: "{user}".to_owned(),
+            data: Some(metric::Data::Gauge(Gauge { data_points: users })),
+            ..Metric::default()
+        },
+    ];
+    let unfinished = runs.iter().filter(|run| !run.phase.is_over());
+    Ok(Some(Otlp {
+        message: request(metrics).encode_to_vec(),
+        unfinished: unfinished.map(|run| run.id.clone()).collect(),
+    }))
+}
+
+fn request(metrics: Vec<Metric>) -> ExportMetricsServiceRequest {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    ExportMetricsServiceRequest {
+        resource_metrics: vec![ResourceMetrics {
+            resource: Some(Resource {
+                attributes: vec![
+                    text("service.name", "greylag".to_owned()),
+                    text("service.version", version.clone()),
+                ],
+                ..Resource::default()
+            }),
+            scope_metrics: vec![ScopeMetrics {
+                scope: Some(InstrumentationScope {
+                    name: "greylag".to_owned(),
+                    version,
+                    ..InstrumentationScope::default()
+                }),
+                metrics,
+                schema_url: SCHEMA_URL.to_owned(),
+            }],
+            schema_url: SCHEMA_URL.to_owned(),
+        }],
+    }
+}
+
+fn point(
+    counts: &EndpointCounts,
+    attributes: Vec<KeyValue>,
+    started_ns: u64,
+    now_ns: u64,
+) -> HistogramDataPoint {
+    HistogramDataPoint {
+        attributes,
+        start_time_unix_nano: started_ns,
+        time_unix_nano: now_ns,
+        count: counts.requests,
+        sum: Some(counts.response_s),
+        bucket_counts: counts.buckets.to_vec(),
+        explicit_bounds: BUCKETS_US.map(|us| us as f64 / 1e6).to_vec(),
+        ..HistogramDataPoint::default()
+    }
+}
+
+fn of_run(run: &RunRecord) -> Vec<KeyValue> {
+    vec![
+        text("greylag.run", run.id.to_string()),
+        text("greylag.test", plain_text(&run.test.name)),
+    ]
+}
+
+fn attributes(run: &RunRecord, method: &str, name: String, outcome: Outcome) -> Vec<KeyValue> {
+    let mut attributes = of_run(run);
+    let is_known = METHODS.contains(&method);
+    let shown = if is_known { method } else { NOT_NAMED };
+    attributes.push(text("http.request.method", shown.to_owned()));
+    // What is not HTTP, such as `WS`; endpoints without a place of their own have no method.
+    if !is_known && name != OTHER {
+        let original = method.to_owned();
+        attributes.push(text("http.request.method_original", original));
+    }
+    attributes.push(text("greylag.endpoint", name));
+    if outcome == Outcome::Failed {
+        attributes.push(text("error.type", NOT_NAMED.to_owned()));
+    }
+    attributes
+}
+
+fn text(key: &str, value: String) -> KeyValue {
+    KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue {
+            value: Some(any_value::Value::StringValue(value)),
+        }),
+        ..KeyValue::default()
+    }
+}

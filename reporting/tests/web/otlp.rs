@@ -1,0 +1,170 @@
+//! What is pushed to a collector of OpenTelemetry, read by the official types.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use greylag_infra::WallTime;
+use greylag_reporting::Interval;
+use greylag_reporting::coordinator::{Collector, Coordinator, CoordinatorConfig, Provisioning};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, Histogram, HistogramDataPoint, metric, number_data_point,
+};
+use prost::Message as _;
+use tokio::sync::mpsc;
+
+use crate::site::{Site, load_test, snapshot};
+
+const RUN: &str = "abcdefabcdef";
+const WITHIN: Duration = Duration::from_secs(20);
+
+/// The first push of a coordinator.
+async fn pushed(coordinator: &Coordinator) -> ExportMetricsServiceRequest {
+    let (sender, mut received) = mpsc::channel(10);
+    coordinator.push_to(Collector {
+        send: Arc::new(move |message| {
+            let sent = sender.try_send(message);
+            Box::pin(async move { sent.map_err(|error| error.to_string()) })
+        }),
+    });
+    let message = tokio::time::timeout(WITHIN, received.recv()).await;
+    let message = message.expect("a push").expect("the coordinator is there");
+    ExportMetricsServiceRequest::decode(&*message).expect("the official types read it")
+}
+
+fn attributes(given: &[KeyValue]) -> BTreeMap<String, String> {
+    let text = |one: &KeyValue| match one.value.as_ref().and_then(|value| value.value.as_ref()) {
+        Some(any_value::Value::StringValue(text)) => text.clone(),
+        other => panic!("{other:?}"),
+    };
+    given
+        .iter()
+        .map(|one| (one.key.clone(), text(one)))
+        .collect()
+}
+
+fn durations(message: &ExportMetricsServiceRequest) -> &Histogram {
+    let metrics = &message.resource_metrics[0].scope_metrics[0].metrics;
+    let duration = metrics
+        .iter()
+        .find(|one| one.name == "http.client.request.duration");
+    match duration.and_then(|one| one.data.as_ref()) {
+        Some(metric::Data::Histogram(histogram)) => histogram,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The limits between which this share of all requests is reached.
+fn percentile(points: &[HistogramDataPoint], share: f64) -> (f64, f64) {
+    let all: u64 = points.iter().map(|point| point.count).sum();
+    let bounds = &points[0].explicit_bounds;
+    let mut counted = 0;
+    for bucket in 0..=bounds.len() {
+        counted += points
+            .iter()
+            .map(|point| point.bucket_counts[bucket])
+            .sum::<u64>();
+        if counted as f64 >= share * all as f64 {
+            let from = bucket.checked_sub(1).map_or(0.0, |before| bounds[before]);
+            return (from, bounds.get(bucket).copied().unwrap_or(f64::INFINITY));
+        }
+    }
+    panic!("no requests");
+}
+
+#[tokio::test]
+async fn what_is_pushed_is_what_the_run_has_counted_also_after_a_restart() {
+    let site = Site::start(None).await;
+    let mut results = snapshot(RUN, "/cart", "500");
+    // Failed requests by themselves, as agents report them.
+    results.intervals = (0..10)
+        .flat_map(|second| {
+            let (mut ok, mut failed) = (Interval::default(), Interval::default());
+            for _ in 0..4 {
+                ok.record(Duration::from_millis(10), None, 100, None);
+            }
+            failed.record(Duration::from_millis(30), None, 0, Some("500"));
+            [ok.to_wire(second, 0), failed.to_wire(second, 0)]
+        })
+        .collect();
+    // So that the next coordinator finds one that is not over long ago.
+    let started_at = WallTime::from_micros(WallTime::of_system().as_micros() - 20_000_000);
+    site.running_run_since(RUN, load_test("shop"), results, started_at)
+        .await;
+    let summary = site
+        .get(&format!("/api/v1/runs/{RUN}/summary"))
+        .await
+        .json();
+    let first = pushed(&site.coordinator).await;
+    let histogram = durations(&first);
+    let cumulative = i32::from(AggregationTemporality::Cumulative);
+    assert_eq!(histogram.aggregation_temporality, cumulative);
+    let points = &histogram.data_points;
+    let said: Vec<_> = points
+        .iter()
+        .map(|point| (attributes(&point.attributes), point.count))
+        .collect();
+    let common = [
+        ("greylag.run", RUN),
+        ("greylag.test", "shop"),
+        ("http.request.method", "GET"),
+        ("greylag.endpoint", "/cart"),
+    ];
+    let common = common.map(|(key, text)| (key.to_owned(), text.to_owned()));
+    let mut failed = BTreeMap::from(common.clone());
+    failed.insert("error.type".to_owned(), "_OTHER".to_owned());
+    let expected = [(BTreeMap::from(common), 40), (failed, 10)];
+    assert_eq!(said, expected);
+    let totals = &summary["totals"];
+    assert_eq!(
+        (&totals["requests"], &totals["failures"]),
+        (&50.into(), &10.into()),
+        "{totals}"
+    );
+    for point in points {
+        assert_eq!(point.bucket_counts.iter().sum::<u64>(), point.count);
+        assert_eq!(point.bucket_counts.len(), point.explicit_bounds.len() + 1);
+        assert!(point.start_time_unix_nano < point.time_unix_nano);
+    }
+    let sum: f64 = points.iter().filter_map(|point| point.sum).sum();
+    assert!((sum - 0.7).abs() < 1e-9, "{sum}");
+    let p95_s = totals["p95_ms"].as_f64().expect("a time") / 1e3;
+    let (from, to) = percentile(points, 0.95);
+    assert!(
+        from < p95_s && p95_s <= to,
+        "{p95_s} is not in ({from}, {to}]"
+    );
+    let metrics = &first.resource_metrics[0].scope_metrics[0].metrics;
+    let users = metrics
+        .iter()
+        .find(|one| one.name == "greylag.users")
+        .expect("users");
+    let Some(metric::Data::Gauge(users)) = &users.data else {
+        panic!("{users:?}");
+    };
+    let value = users.data_points[0].value.as_ref();
+    assert!(
+        matches!(value, Some(number_data_point::Value::AsInt(0..))),
+        "{value:?}"
+    );
+
+    // By the next coordinator on the same results, which begins where the run began.
+    site.coordinator.shutdown().await;
+    let next = Coordinator::start(CoordinatorConfig {
+        data_dir: site.data_dir(),
+        lease: Duration::from_secs(30),
+        provisioning: Provisioning::default(),
+    })
+    .await
+    .expect("the coordinator starts");
+    let second = pushed(&next).await;
+    let after = &durations(&second).data_points;
+    assert_eq!(after.len(), points.len());
+    for (before, after) in points.iter().zip(after) {
+        assert_eq!(after.attributes, before.attributes);
+        assert_eq!(after.start_time_unix_nano, before.start_time_unix_nano);
+        assert_eq!(after.bucket_counts, before.bucket_counts);
+    }
+}
