@@ -17,6 +17,7 @@ use crate::plain_text::plain_text;
 use crate::results::comparison::{
     Asked, Comparison, RunComparison, finding, run_verdict, statistic_name, value_text,
 };
+use crate::results::metric_text::MetricRow;
 use crate::results::page_text::{count, elapsed, ms, percent, rate};
 use crate::results::summary::Summary;
 use crate::store::{Chart, ChartSteps, Scope, Store, StoreError};
@@ -29,6 +30,8 @@ const MAX_ERRORS: usize = 10;
 const MAX_REMARKS: usize = 10;
 /// Most rows of differences.
 const MAX_DIFFERENCES: usize = 30;
+/// Most custom metrics.
+const MAX_METRICS: usize = 30;
 /// How wide charts are, in characters.
 const CHART_COLUMNS: u32 = 40;
 /// The percentile of the chart, by its title.
@@ -116,6 +119,7 @@ impl MarkdownSummary {
             .write_head(&mut text)
             .and_then(|()| self.write_thresholds(&mut text))
             .and_then(|()| self.write_numbers(&mut text))
+            .and_then(|()| self.write_metrics(&mut text))
             .and_then(|()| self.write_charts(&mut text))
             .and_then(|()| self.write_endpoints(&mut text))
             .and_then(|()| self.write_errors(&mut text))
@@ -160,6 +164,19 @@ impl MarkdownSummary {
             writeln!(text, "> ⚠️ {}\n", code(remark))?;
         }
         more(text, remarks.len(), MAX_REMARKS, "warnings")
+    }
+
+    fn write_metrics(&self, text: &mut String) -> std::fmt::Result {
+        let metrics = &self.summary.custom_metrics;
+        if metrics.is_empty() {
+            return Ok(());
+        }
+        text.push_str("### Custom metrics\n\n");
+        for metric in metrics.iter().take(MAX_METRICS) {
+            writeln!(text, "- {}", code(&MetricRow::of(metric).line()))?;
+        }
+        text.push('\n');
+        more(text, metrics.len(), MAX_METRICS, "custom metrics")
     }
 
     fn write_thresholds(&self, text: &mut String) -> std::fmt::Result {

@@ -9,6 +9,7 @@ use greylag_infra::protocol::{Endpoint, OTHER};
 use crate::coordinator::Coordinator;
 use crate::measure::interval::{Interval, Outcome};
 use crate::plain_text::plain_text;
+use crate::results::summary::SummaryMetric;
 use crate::store::{RunFilter, RunTotals, Scope, StoreError};
 
 /// Runs whose counts are shown, at most.
@@ -37,6 +38,8 @@ pub(super) struct ActiveRun {
     pub(super) elapsed_s: f64,
     pub(super) users: u64,
     pub(super) endpoints: EndpointsCounts,
+    /// What the scenario counts beside its requests, by name.
+    pub(super) custom: BTreeMap<String, SummaryMetric>,
 }
 
 /// What was counted of each endpoint, by method and name.
@@ -98,6 +101,7 @@ pub(super) async fn read(
             elapsed_s: run.elapsed_s(coordinator.now()),
             users: users_of(coordinator, &run).await?,
             endpoints: counts_of(coordinator, &run, None).await?,
+            custom: custom_of(coordinator, &run).await?,
         });
     }
     Ok(read)
@@ -127,6 +131,22 @@ pub(super) async fn counts_of(
     };
     let totals = store.totals(&run.id, &scope).await?;
     Ok(counts(&totals, &store.endpoints(&run.id).await?))
+}
+
+/// The custom metrics of a run by name. Of two that read alike the first is shown.
+async fn custom_of(
+    coordinator: &Coordinator,
+    run: &RunRecord,
+) -> Result<BTreeMap<String, SummaryMetric>, StoreError> {
+    let whole = Scope::default();
+    let metrics = coordinator.store().custom_metrics(&run.id, &whole).await?;
+    let elapsed_s = run.elapsed_s(coordinator.now());
+    let mut shown = BTreeMap::new();
+    for totals in &metrics {
+        let metric = SummaryMetric::of(totals, elapsed_s);
+        shown.entry(plain_text(&metric.name)).or_insert(metric);
+    }
+    Ok(shown)
 }
 
 /// The counts of the first endpoints, and those of all others together. `first` are the endpoints in the order in which they came.

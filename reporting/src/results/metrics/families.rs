@@ -12,6 +12,7 @@ use super::Metrics;
 use super::active_runs::{
     ActiveRun, BUCKETS_US, EndpointCounts, MAX_ENDPOINTS_OF_RUN, MAX_RUNS, SHOWN_AFTER_END,
 };
+use super::custom_families;
 use super::text::MetricsText;
 
 /// The metrics, to be written.
@@ -178,13 +179,14 @@ impl Families {
 impl Collector for Families {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.encode_coordinator(&mut encoder)?;
-        self.encode_runs(&mut encoder)
+        self.encode_runs(&mut encoder)?;
+        custom_families::encode(&mut encoder, &self.0.active)
     }
 }
 
-const NO_EXEMPLAR: Option<&Exemplar<NoLabelSet, u64>> = None;
+pub(super) const NO_EXEMPLAR: Option<&Exemplar<NoLabelSet, u64>> = None;
 
-fn gauges<'e>(
+pub(super) fn gauges<'e>(
     encoder: &'e mut DescriptorEncoder<'_>,
     name: &'e str,
     help: &str,
@@ -201,9 +203,9 @@ fn gauge(
     gauges(encoder, name, help)?.encode_gauge(value)
 }
 
-type Labels<'a> = [(&'static str, &'a str); 2];
+pub(super) type Labels<'a> = [(&'static str, &'a str); 2];
 
-fn labels_of(run: &ActiveRun) -> Labels<'_> {
+pub(super) fn labels_of(run: &ActiveRun) -> Labels<'_> {
     [("run", run.id.as_str()), ("test", run.test.as_str())]
 }
 

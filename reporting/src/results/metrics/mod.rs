@@ -1,6 +1,7 @@
 //! What Prometheus scrapes, and what is pushed by OTLP: how the coordinator is, and the counts of active runs, as sums of intervals.
 
 mod active_runs;
+mod custom_families;
 mod families;
 mod otlp;
 mod text;
