@@ -70,6 +70,7 @@ fn load_profiles_travel_whole() {
             over_us: 0,
         }],
         ends_at: RunTime::from_micros(60),
+        ..LoadProfile::default()
     };
     let encoded = b"\x83\xa5steps\x91\x83\xa5at_us\x05\xa5users\x07\xa7over_us\x09\
         \xa5rates\x91\x83\xa5at_us\x00\xaaper_second\xcb\x3f\xe0\0\0\0\0\0\0\xa7over_us\x00\xaaends_at_us\x3c";

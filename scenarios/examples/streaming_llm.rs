@@ -74,13 +74,14 @@ impl Asker {
         let mut finish_reason = None;
         while let Some(event) = answer.event().await? {
             if event.data() == "[DONE]" {
-                break;
+                // The stream is read to its end, so that its connection serves again.
+                continue;
             }
             let chunk: Chunk = greylag::serde_json::from_str(event.data())?;
             for choice in chunk.choices {
                 // Servers send a token in each event; those without text say who speaks, and why they stop.
                 let has_text = choice.delta.content.is_some_and(|text| !text.is_empty());
-                tokens.came(u32::from(has_text));
+                tokens.came(&answer, u32::from(has_text));
                 finish_reason = choice.finish_reason.or(finish_reason);
             }
         }

@@ -107,6 +107,7 @@ fn load_of(
             .collect(),
         rates: Vec::new(),
         ends_at: ends_at.into(),
+        ..LoadProfile::default()
     };
     match profile.check() {
         Ok(()) => Ok(ShapedLoad { profile, remark }),

@@ -4,6 +4,7 @@
 //! than i users, so the last to come is the first to go. Worker w of W owns the slots i with i % W == w.
 //! Everything follows from the profile alone, so any number of workers agree without talking.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,10 @@ pub struct LoadProfile {
     #[serde(rename = "ends_at_us")]
     #[cfg_attr(feature = "schema", schema(value_type = u64))]
     pub ends_at: RunTime,
+    /// When it was to end before its scenario finished it; absent if that did not happen.
+    #[serde(rename = "planned_end_us", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<u64>))]
+    pub planned_end: Option<RunTime>,
 }
 
 /// From `at_us` on the number of users goes linearly to `users`, within `over_us`.
@@ -154,6 +159,28 @@ impl LoadProfile {
             }
         }
         peak.1
+    }
+
+    /// The profile of a run that its scenario finishes at `at`, before its time.
+    #[must_use]
+    pub fn finished_at(&self, at: RunTime) -> Self {
+        Self {
+            ends_at: at,
+            planned_end: Some(self.planned_end.unwrap_or(self.ends_at)),
+            ..self.clone()
+        }
+    }
+
+    /// The profile as it was before its scenario finished it.
+    pub fn as_planned(&self) -> Cow<'_, Self> {
+        match self.planned_end {
+            None => Cow::Borrowed(self),
+            Some(ends_at) => Cow::Owned(Self {
+                ends_at,
+                planned_end: None,
+                ..self.clone()
+            }),
+        }
     }
 
     /// The profile with a change at `at`, which replaces all steps that were to begin then or later.

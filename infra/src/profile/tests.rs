@@ -72,6 +72,7 @@ fn any_profile() -> impl Strategy<Value = LoadProfile> {
                 .collect(),
             rates: Vec::new(),
             ends_at: us(ends),
+            ..LoadProfile::default()
         }
     })
 }
@@ -144,7 +145,8 @@ proptest! {
             steps: vec![step(0, users, ramp_up_us)],
             rates: Vec::new(),
             ends_at: us(ramp_up_us + 1),
-        };
+ ..LoadProfile::default()
+};
         let plan = profile.user_plan();
         let mut turns: Vec<_> = (0..workers).flat_map(|worker| plan.changes_of(worker, workers, us(0))).collect();
         turns.sort_by_key(|turn| turn.index);
@@ -179,7 +181,8 @@ proptest! {
             steps: steps.into_iter().map(|(at, users, over)| step(at, users, over)).collect(),
             rates: rates.into_iter().map(|(at_us, per_second, over_us)| RateStep { at: us(at_us), per_second, over_us }).collect(),
             ends_at: us(ends_at_us),
-        };
+ ..LoadProfile::default()
+};
         let _ = profile.check();
         let plan = profile.user_plan();
         let _ = (plan.users_at(us(at_us)), plan.most_users(), profile.rate_at(us(at_us)));
@@ -194,6 +197,7 @@ fn two_steps_at_one_time_are_the_later_one() {
         steps: vec![step(0, 10, 0), step(5, 50, 0), step(5, 4, 6)],
         rates: Vec::new(),
         ends_at: us(20),
+        ..LoadProfile::default()
     };
     assert_eq!(profile.users_at(us(4)), 10);
     assert_eq!(profile.users_at(us(5)), 9);
@@ -207,6 +211,7 @@ fn each_mistake_has_its_sentence() {
         steps: vec![step(0, 5, 0)],
         rates: vec![RateStep::default()],
         ends_at: us(1),
+        ..LoadProfile::default()
     };
     assert_eq!(good.check(), Ok(()));
     type Change = fn(&mut LoadProfile);
@@ -283,6 +288,7 @@ fn any_rates() -> impl Strategy<Value = LoadProfile> {
                 })
                 .collect(),
             ends_at: us(ends * 1_000),
+            ..LoadProfile::default()
         }
     })
 }
@@ -346,6 +352,7 @@ fn a_constant_rate_is_due_at_even_times_from_zero() {
             over_us: 0,
         }],
         ends_at: us(1_000_000),
+        ..LoadProfile::default()
     };
     let due: Vec<_> = profile
         .arrival_times(0, 1, us(0))
@@ -367,6 +374,7 @@ fn a_rate_that_begins_later_is_first_due_then() {
         steps: vec![],
         rates: vec![rate(0, 0.0), rate(500_000, 2.0), rate(1_500_000, 0.0)],
         ends_at: us(9_000_000),
+        ..LoadProfile::default()
     };
     let due: Vec<_> = profile
         .arrival_times(0, 1, us(0))
@@ -392,6 +400,7 @@ fn the_peak_is_where_the_load_is_first_at_its_greatest() {
             steps: steps.to_vec(),
             rates: rates.to_vec(),
             ends_at: us(100_000_000),
+            ..LoadProfile::default()
         };
         profile.peak_at().as_micros() as f64 / 1e6
     };

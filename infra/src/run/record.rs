@@ -155,6 +155,14 @@ impl RunPhase {
 }
 
 impl RunRecord {
+    /// How long it is to take, in whole seconds: as its test says, or until its scenario finished it.
+    pub fn duration_s(&self) -> u64 {
+        match self.profile.planned_end {
+            None => self.test.duration_s,
+            Some(_) => self.profile.ends_at.as_micros().div_ceil(1_000_000),
+        }
+    }
+
     /// The builds that took part, each with the names of its agents; unknown ones are left out.
     pub fn builds(&self) -> Vec<(&BuildInfo, Vec<&str>)> {
         let agents = self.agents.iter();

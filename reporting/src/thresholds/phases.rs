@@ -6,12 +6,14 @@ use greylag_infra::{FailureReason, LoadProfile, RunRecord, Threshold, ThresholdP
 
 /// The seconds of a phase; `u32::MAX` is the end of the run. There are none of a phase that never comes.
 ///
-/// It is what is planned, with the changes that were made: a run that is stopped early, perhaps by a threshold, must not have
-/// other phases afterwards. Of a run that ends as planned these are the phases that its page offers as windows.
+/// It is what is planned, with the changes that were made: a run that is stopped early, perhaps by a threshold, or that its scenario
+/// finishes must not have other phases afterwards, only less of them. Of a run that ends as planned these are the phases that its page
+/// offers as windows.
 pub(super) fn seconds_of(phase: ThresholdPhase, profile: &LoadProfile) -> Range<u32> {
     const NONE: Range<u32> = 0..0;
-    let phases = profile.phases(profile.ends_at);
-    let load_ends_s = profile.ends_at.second();
+    let planned = profile.as_planned();
+    let phases = planned.phases(planned.ends_at);
+    let load_ends_s = planned.ends_at.second();
     match phase {
         ThresholdPhase::Whole => 0..u32::MAX,
         ThresholdPhase::AfterRampUp => phases.steady.map_or(NONE, |steady| steady.start..u32::MAX),
@@ -86,6 +88,15 @@ mod tests {
         assert_eq!(all(&down), [5..u32::MAX, 0..5, 5..50, 50..u32::MAX]);
         let endless = profile(&[(0, 10, 60)], 60);
         assert_eq!(all(&endless), [0..0, 0..u32::MAX, 0..0, 0..0]);
+    }
+
+    #[test]
+    fn a_run_that_its_scenario_finishes_has_less_of_the_same_phases() {
+        let planned = profile(&[(0, 10, 0), (60, 100, 0)], 660);
+        let finished = planned.finished_at(RunTime::of_second(90));
+        assert_eq!(all(&finished), all(&planned));
+        let in_ramp = profile(&[(0, 10, 30)], 60).finished_at(RunTime::of_second(20));
+        assert_eq!(all(&in_ramp)[0], 30..u32::MAX);
     }
 
     #[test]

@@ -87,6 +87,7 @@ async fn a_load_shape_of_the_scenario_rules() {
         }],
         rates: Vec::new(),
         ends_at: RunTime::of_second(90),
+        ..LoadProfile::default()
     };
     agent
         .send(&ToCoordinator::Ready {

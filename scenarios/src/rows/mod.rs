@@ -245,7 +245,7 @@ impl<T> Rows<T> {
     }
 
     /// The whole test finishes before its time, as by [`finish_test`](crate::finish_test), when a user asks and there is no row for
-    /// it: "until all rows have been used".
+    /// it. With [`once`](Self::once) that is when the first worker has handed out its part: those of others may have a few left.
     pub const fn finish_test_at_end(mut self) -> Self {
         self.at_end = AtEnd::FinishTest;
         self

@@ -41,6 +41,7 @@ async fn a_run_is_announced_over_a_receiver_that_fails_and_a_restart() {
     assert_eq!(summary["verdict"], "failed", "{summary}");
     for (headers, body) in receiver.requests() {
         for field in ["run", "verdict", "thresholds", "totals", "complete"] {
+            assert!(!body[field].is_null(), "{field}: {body}");
             assert_eq!(body[field], summary[field], "{field}");
         }
         assert_eq!(body["event"], "run.ended");

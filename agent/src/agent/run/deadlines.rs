@@ -63,8 +63,10 @@ impl<W: WorkerHandle> AgentRun<W> {
         if now.instant < planned_end {
             return;
         }
+        // Of an end that was not known here when it came the workers hear only now.
+        let known_end = planned_end.max(self.profile_since.unwrap_or(planned_end));
         self.phase = Phase::Stopping {
-            kill_at: planned_end + self.stop_timeout + self.kill_after,
+            kill_at: known_end + self.stop_timeout + self.kill_after,
         };
         self.note(now, "Duration reached, stopping users".to_owned());
     }

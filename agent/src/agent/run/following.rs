@@ -83,6 +83,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             });
         }
         self.check_ports(&profile, now);
+        self.profile_since = Some(now.instant);
         self.profile = profile;
     }
 }

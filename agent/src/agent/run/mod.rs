@@ -99,6 +99,8 @@ pub(crate) struct AgentRun<W> {
     run_zero: Option<Instant>,
     /// As it is now; known from the start on.
     profile: LoadProfile,
+    /// When it changed last, after the start.
+    profile_since: Option<Instant>,
     shape: Shape,
     worker_evaluates_shape: bool,
     /// Bytes of the shipped build that are here, while it is fetched.
@@ -106,8 +108,8 @@ pub(crate) struct AgentRun<W> {
     /// What the scenario's set-up made, if worker 0 is ours.
     set_up_data: Option<SetUpData>,
     failure: Option<FailureReason>,
-    /// Why the scenario asks to finish the run before its time, if it does. The coordinator hears it with every ping, so that no lost
-    /// message matters.
+    /// Why the scenario asks to finish the run before its time, if it does. It is sent with every ping, so that no lost message
+    /// matters.
     finish_asked: Option<String>,
     /// Whether its load was ended before its time.
     stopped_early: bool,
@@ -180,6 +182,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             phase: Phase::Fetching,
             run_zero: None,
             profile: LoadProfile::default(),
+            profile_since: None,
             shape: if plan.awaits_shape {
                 Shape::Awaited
             } else {

@@ -93,20 +93,27 @@ impl RunLifecycle {
         reason: &str,
         now: WallTime,
     ) -> Vec<RunEffect> {
+        // The run goes on without those that were given up.
+        let takes_part = self
+            .presence
+            .get(agent_id)
+            .is_some_and(|presence| *presence != Presence::GivenUp);
         let (RunPhase::Running, true, Some(started_at)) = (
             &self.record.phase,
-            self.knows_run_zero && self.has_agent(agent_id),
+            self.knows_run_zero && takes_part,
             self.record.started_at,
         ) else {
             return Vec::new();
         };
         let at = (now + CHANGE_DELAY).run_time(started_at);
-        if at >= self.record.profile.ends_at {
+        // It has to begin before it can end: the wish comes again.
+        if now < started_at || at >= self.record.profile.ends_at {
             return Vec::new();
         }
         let reason = visible_line(reason, MAX_ERROR_BYTES);
-        self.record.profile.ends_at = at;
-        self.set_deadline(self.running_deadline());
+        self.record.profile = self.record.profile.finished_at(at);
+        // Agents that are away hear of it when they return.
+        self.set_deadline(self.failing_deadline(now));
         let mut effects = vec![RunEffect::Log(format!(
             "finishing before the planned end, as the scenario asks: {reason}"
         ))];

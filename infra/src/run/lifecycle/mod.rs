@@ -308,14 +308,17 @@ impl RunLifecycle {
         effects
     }
 
-    /// What was measured before run time zero or belongs to another end is not the load's: it counts while Running only.
+    /// What was measured before run time zero or belongs to another end is not the load's: it counts while Running only, and only until
+    /// the load ends by itself.
     fn threshold_breached(
         &mut self,
         threshold: String,
         since_s: u32,
         now: WallTime,
     ) -> Vec<RunEffect> {
-        if self.record.phase != RunPhase::Running {
+        let run_time = self.record.started_at.map(|started| now.run_time(started));
+        let is_ending = run_time.is_some_and(|now| now >= self.record.profile.ends_at);
+        if self.record.phase != RunPhase::Running || is_ending {
             return Vec::new();
         }
         self.fail(FailureReason::ThresholdBreached { threshold, since_s }, now)

@@ -34,8 +34,8 @@ pub(super) fn remarks(reference: &RunRecord, run: &RunRecord, seconds: [u32; 2])
     );
     differ(
         "duration",
-        format!("{} s", before.duration_s),
-        format!("{} s", after.duration_s),
+        format!("{} s", reference.duration_s()),
+        format!("{} s", run.duration_s()),
     );
     differ(
         "workers",

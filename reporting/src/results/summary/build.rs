@@ -91,7 +91,7 @@ impl Summary {
                     .failure_reason()
                     .map(|reason| reason.code().to_owned()),
                 users: record.test.users,
-                duration_s: record.test.duration_s,
+                duration_s: record.duration_s(),
                 ramp_up_s: ramp_up_s(record),
                 workers: record.test.workers,
                 builds: builds_of(record),

@@ -52,7 +52,7 @@ pub(crate) fn about_view(
         users: peak_users(run),
         users_wanted: users_wanted(run, now),
         profile: run.profile.clone(),
-        duration_s: run.test.duration_s,
+        duration_s: run.duration_s(),
         ramp_up_s: ramp_up_s(run),
         awaits_shape: is_shaped && has_not_started(run),
         worker_count: run.test.workers,

@@ -544,7 +544,7 @@ async fn run_row(coordinator: &Coordinator, run: &RunRecord) -> Result<RunRow, S
             _ => None,
         },
         users: peak_users(run),
-        duration_s: run.test.duration_s,
+        duration_s: run.duration_s(),
         ramp_up_s: ramp_up_s(run),
         workers: run.test.workers,
         created: run.created_at,

@@ -214,7 +214,8 @@ struct AlwaysThere;
 
 impl AlwaysThere {
     /// What is left out where there is nothing to say, by its schema.
-    const LEFT_OUT: [(&str, &str); 17] = [
+    const LEFT_OUT: [(&str, &str); 18] = [
+        ("LoadProfile", "planned_end_us"),
         ("BuildAnnounced", "missing_data"),
         ("ChartMark", "to"),
         ("RunView", "remark"),

@@ -32,6 +32,8 @@ pub const LONGEST_LINE: usize = 1 << 20;
 /// request is given up).
 pub struct StreamedResponse {
     sent_at: Instant,
+    /// When the last bytes of the body came; before any, the head.
+    came_at: Instant,
     head: Response,
     /// What the head says about the length.
     length: u64,
@@ -69,6 +71,7 @@ impl StreamedResponse {
             .unwrap_or(0);
         Self {
             sent_at: started_at,
+            came_at: answer.head_at,
             head: Response::new(kind, answer, started_at),
             length,
             body,
@@ -94,6 +97,11 @@ impl StreamedResponse {
     /// When the request was sent.
     pub(crate) fn sent_at(&self) -> Instant {
         self.sent_at
+    }
+
+    /// When the last bytes that were read came.
+    pub(crate) fn came_at(&self) -> Instant {
+        self.came_at
     }
 
     pub(in crate::client) fn ended(&self) -> Ended {
@@ -170,7 +178,10 @@ impl StreamedResponse {
 
     async fn read(&mut self) -> Result<Option<Bytes>, StreamError> {
         match tokio::time::timeout(self.limit, self.body.chunk()).await {
-            Ok(Ok(chunk)) => Ok(chunk),
+            Ok(Ok(chunk)) => {
+                self.came_at = Instant::now();
+                Ok(chunk)
+            }
             Ok(Err(failure)) => Err(failure.into()),
             Err(_) => {
                 self.body = BodyStream::Ended;

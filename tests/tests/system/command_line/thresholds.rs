@@ -77,6 +77,7 @@ async fn thresholds_decide_the_exit_code_and_are_the_last_words() {
     until_true("the webhook", SOON, || !receiver.requests().is_empty()).await;
     let (_, announced) = receiver.requests().remove(0);
     for field in ["run", "verdict", "thresholds", "totals"] {
+        assert!(!announced[field].is_null(), "{field}: {announced}");
         assert_eq!(announced[field], json[field], "the webhook: {field}");
     }
     assert_eq!(summary.run.status, "Finished", "the target is at fault");

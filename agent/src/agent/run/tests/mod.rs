@@ -379,6 +379,22 @@ fn the_deadline_runs_from_the_planned_end_too() {
 }
 
 #[test]
+fn an_end_that_comes_late_leaves_the_workers_their_time() {
+    let mut stage = Stage::set();
+    stage.drive();
+    // The agent was away when the run was finished at 3 s.
+    let finished = stage.profile.finished_at(RunTime::of_second(3));
+    let now = stage.now(9_500);
+    stage.run.change_profile(finished, now);
+    stage.sent();
+    stage.tick(9_600);
+    stage.tick(16_400);
+    assert_eq!(stage.sent(), []);
+    stage.tick(16_500);
+    assert_eq!(stage.sent(), [(1, "kill"), (3, "kill")]);
+}
+
+#[test]
 fn workers_that_do_not_get_ready_are_named() {
     let mut stage = Stage::set();
     stage.event(10, 1, WorkerEvent::Ready { set_up_data: None });

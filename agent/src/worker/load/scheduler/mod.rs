@@ -179,6 +179,8 @@ impl Scheduler {
 struct Steps {
     plan: UserPlan,
     steps: Vec<ProfileStep>,
+    /// When the load ends.
+    ends_at: RunTime,
     /// The beginning of the last step that is completed here.
     completed: Option<RunTime>,
 }
@@ -188,6 +190,7 @@ impl Steps {
         Self {
             plan: profile.user_plan(),
             steps: profile.steps.clone(),
+            ends_at: profile.ends_at,
             completed: None,
         }
     }
@@ -195,6 +198,7 @@ impl Steps {
     fn change(&mut self, profile: &LoadProfile) {
         self.plan = profile.user_plan();
         self.steps.clone_from(&profile.steps);
+        self.ends_at = profile.ends_at;
     }
 
     /// When the first step after now begins.
@@ -209,6 +213,8 @@ impl Steps {
         let ruling = self.steps.partition_point(|step| step.at <= now);
         let step = self.steps[..ruling].last()?;
         let ends_at = self.next_begin(now).unwrap_or(RunTime::MAX);
+        // A run that ends within a ramp never has its users.
+        let ends_at = ends_at.min(self.ends_at);
         let is_reached = step.reached_at() <= ends_at;
         let is_followed = next.is_none_or(|turn| turn.at >= ends_at);
         if !is_reached || !is_followed || self.completed >= Some(step.at) {

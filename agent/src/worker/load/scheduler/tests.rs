@@ -180,6 +180,17 @@ async fn a_changed_profile_is_followed_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_ends_within_a_ramp_never_has_its_users() {
+    let planned = profile(&[(0, 10, 10_000)], 20_000);
+    let mut watched = Watched::start(planned.clone(), 0, 1);
+    watched.until(3_000).await;
+    let finished = planned.finished_at(Duration::from_millis(4_000).into());
+    watched.profile.send_replace(finished);
+    watched.until(12_000).await;
+    assert!(watched.spawned().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_jump_is_not_held_up_and_waits_for_the_engine() {
     let users = 4 * ORDER_QUEUE as u64;
     let mut watched = Watched::start(profile(&[(100, users, 0)], 60_000), 0, 1);

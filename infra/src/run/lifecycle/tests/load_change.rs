@@ -80,7 +80,10 @@ fn a_scenario_that_finishes_early_moves_the_planned_end() {
     let everyone = [("a".into(), "profile"), ("b".into(), "profile")];
     assert_eq!(sent(&effects), everyone);
     let end = RunTime::of_second(10) + CHANGE_DELAY;
-    assert_eq!(run.record().profile.ends_at, end);
+    let profile = &run.record().profile;
+    assert_eq!(profile.ends_at, end);
+    assert_eq!(profile.as_planned().ends_at, RunTime::of_second(60));
+    assert_eq!(run.record().duration_s(), 11);
     // The next pings say it again, and another agent finishes for a reason of its own.
     for (agent, later_ms) in [("b", 1_000), ("a", 1_100)] {
         let now = now + Duration::from_millis(later_ms);
@@ -111,6 +114,8 @@ fn only_an_agent_of_a_run_in_progress_can_finish_it() {
         run.handle(asks_to_finish("c", "not mine"), at(5))
             .is_empty()
     );
+    // It waits for run time zero.
+    assert!(run.handle(ask.clone(), at(6)).is_empty());
     let _ = run.handle(RunEvent::StopAsked, at(6));
     assert!(run.handle(ask.clone(), at(7)).is_empty());
     assert!(matches!(run.record().phase, RunPhase::Failing(_)));
