@@ -73,9 +73,9 @@ pub use results::{
 #[cfg(feature = "coordinator")]
 pub use store::{
     AnnotationChange, Annotations, BundleError, CURRENT_RPS_WINDOW_S, Chart, ChartData, ChartLine,
-    ChartSteps, CurrentRate, CurrentRps, EmptyWindow, Judgement, LogFilter, LogOrder, LogPage,
-    LogPattern, LogRange, MAX_CHART_STEPS, MAX_LOG_BYTES, MAX_LOG_LINES, MAX_RUN_MARKS,
-    MAX_RUNS_PER_QUERY, MetricSeries, MetricTotals, PatternError, RunFilter, RunIsPinned, RunMark,
+    ChartSteps, CurrentRate, CurrentRps, CustomMetrics, EmptyWindow, Judgement, LogFilter,
+    LogOrder, LogPage, LogPattern, LogRange, MAX_CHART_STEPS, MAX_LOG_BYTES, MAX_LOG_LINES,
+    MAX_RUN_MARKS, MAX_RUNS_PER_QUERY, MetricTotals, PatternError, RunFilter, RunIsPinned, RunMark,
     RunNotOver, RunTotals, SamplePoint, SampleRow, Samples, SaveOutcome, Scope, Series, Store,
     StoreError, TestRecord, TooManyMarks, UnknownAgentName, UnknownEndpoint, Window, WorkerRow,
     other_endpoint,

@@ -91,6 +91,18 @@ impl CheckedSnapshot {
         };
         let metric_values = check_metrics(&snapshot)?;
         let mut bytes = 0;
+        let mut count_bytes = |more: usize| {
+            bytes += more;
+            match bytes <= MAX_HISTOGRAM_BYTES {
+                true => Ok(()),
+                false => Err(StoreError::InvalidSnapshot(format!(
+                    "its histograms have more than {MAX_HISTOGRAM_BYTES} bytes"
+                ))),
+            }
+        };
+        for metric in &metric_values {
+            count_bytes(metric.values.count_bytes())?;
+        }
         let intervals = snapshot
             .intervals
             .into_iter()
@@ -102,12 +114,7 @@ impl CheckedSnapshot {
                     .fold(0_u64, |sum, error| sum.saturating_add(error.occurrences));
                 let interval = check_wire_packed(&data)
                     .map_err(|error| StoreError::InvalidSnapshot(error.to_string()))?;
-                bytes += interval.histogram_bytes();
-                if bytes > MAX_HISTOGRAM_BYTES {
-                    return Err(StoreError::InvalidSnapshot(format!(
-                        "its histograms have more than {MAX_HISTOGRAM_BYTES} bytes"
-                    )));
-                }
+                count_bytes(interval.histogram_bytes())?;
                 if occurrences > crate::measure::interval::MAX_COUNT {
                     return Err(StoreError::InvalidSnapshot(
                         "an interval has more errors than a second can have".to_owned(),

@@ -14,19 +14,24 @@ use super::thresholds::mark_failed;
 /// Several workers together, in the column of the worker.
 const NO_WORKER: i64 = -1;
 
-/// Adds notices to those of a run, merged and bounded as [`GeneratorNotices`] does.
-pub(super) fn add(connection: &Connection, run: i64, added: &[GeneratorNotice]) -> StoreResult<()> {
+/// Adds notices to those of a run, merged and bounded as [`GeneratorNotices`] does. Gives those that are the first of their kind,
+/// worker and subject.
+pub(super) fn add(
+    connection: &Connection,
+    run: i64,
+    added: &[GeneratorNotice],
+) -> StoreResult<Vec<GeneratorNotice>> {
     if added.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let is_failure = |notice: &GeneratorNotice| notice.kind == NoticeKind::TestFailed;
     if added.iter().any(is_failure) {
         mark_failed(connection, run)?;
     }
     let mut notices: GeneratorNotices = of_run(connection, run)?.into_iter().collect();
-    for notice in added {
-        notices.add(notice.clone());
-    }
+    let news = added.iter().cloned();
+    let news = news.filter_map(|notice| notices.add(notice).cloned());
+    let news = news.collect();
     let mut statement = connection.prepare_cached(
         "INSERT OR REPLACE INTO notices (run, kind, worker, subject, first_second, last_second, count, worst)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -43,7 +48,7 @@ pub(super) fn add(connection: &Connection, run: i64, added: &[GeneratorNotice]) 
             to_sql(notice.worst),
         ])?;
     }
-    Ok(())
+    Ok(news)
 }
 
 /// The notices of a scope, by kind, worker and subject: those of the agent's workers and of several workers together,

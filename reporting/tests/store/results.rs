@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::support::{START, create, end, endpoint, run, snapshot, store};
-use greylag_infra::protocol::{SampleData, SampleDetails, SampleKind, UserChange};
+use greylag_infra::protocol::{METRIC_ONE, SampleData, SampleDetails, SampleKind, UserChange};
 use greylag_infra::{
-    FailureReason, Gap, GapCause, ProcessHealth, RunPhase, RunRecord, RunTime, WallTime,
+    CustomMetric, FailureReason, Gap, GapCause, MetricKind, ProcessHealth, RunPhase, RunRecord,
+    RunTime, WallTime,
 };
-use greylag_reporting::{CurrentRate, Scope, Summary, Window};
+use greylag_reporting::{CurrentRate, MetricSums, Scope, Summary, Window};
 
 #[tokio::test]
 async fn users_are_those_active_when_a_second_begins() {
@@ -224,6 +225,60 @@ async fn the_current_rate_of_a_window_is_that_of_its_last_seconds_without_those_
             let rate = store.current_rps(&record, &scope, now).await.unwrap();
             assert_eq!(rate.total().requests, expected, "{scope:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_is_counted_per_second_of_an_agent_is_of_the_seconds_in_which_no_agent_was_saturated()
+{
+    let (_dir, store) = store().await;
+    create(&store, "r", &["a", "b"]).await;
+    let get = endpoint("GET", "/");
+    for (agent, worker) in [("a", 0), ("b", 1)] {
+        let requests: Vec<_> = (0..10).map(|second| (second, &get, 1_000, None)).collect();
+        let mut results = snapshot("r", 1, &requests);
+        results.metrics = vec![CustomMetric::new("sent", MetricKind::Counter, "")];
+        let sums = |second| {
+            let mut sums = MetricSums::default();
+            sums.record(3 * METRIC_ONE, u64::from(second) * 1_000_000, false);
+            sums.to_wire(second, 0)
+        };
+        results.metric_values = (0..10).map(sums).collect();
+        // Of b twice as many seconds.
+        results.health = (worker..=2 * worker)
+            .map(|second| ProcessHealth {
+                second,
+                worker: Some(worker),
+                core_pm: Some(950),
+                ..ProcessHealth::default()
+            })
+            .collect();
+        let saved = store
+            .save_snapshot(&"r".into(), &agent.into(), results)
+            .await;
+        saved.unwrap();
+    }
+    let now = START + RunTime::of_second(10);
+    for (agent, without_saturated, total) in [
+        (None, false, 60.0),
+        (None, true, 42.0),
+        (Some("name of a"), true, 42.0),
+        (Some("name of b"), true, 42.0),
+    ] {
+        let scope = Scope {
+            agent: agent.map(str::to_owned),
+            without_saturated,
+            ..Scope::default()
+        };
+        let summary = Summary::read(&store, &"r".into(), &scope, now).await;
+        let [metric] = &summary.unwrap().custom_metrics[..] else {
+            panic!("one metric");
+        };
+        assert_eq!(
+            (metric.total, metric.per_second),
+            (Some(total), Some(6.0)),
+            "{scope:?}"
+        );
     }
 }
 

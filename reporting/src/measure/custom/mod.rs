@@ -13,6 +13,7 @@ use greylag_infra::protocol::METRIC_ONE;
 
 pub(crate) use self::packed::{pack, unpack};
 use self::positions::{middle_at, position_at};
+pub(crate) use self::wire::check_stored;
 pub use self::wire::{MetricError, check_metric};
 use crate::measure::histogram_codec::{HistogramError, put_counts, visit_body_up_to};
 
@@ -89,9 +90,19 @@ impl MetricNumbers {
     }
 }
 
-/// Millionths as a number of the unit.
+/// Millionths as the number of the unit that is nearest.
 pub fn in_units(millionths: i128) -> f64 {
-    millionths as f64 / METRIC_ONE as f64
+    let one = METRIC_ONE as f64;
+    if millionths.unsigned_abs() <= 1 << f64::MANTISSA_DIGITS {
+        return millionths as f64 / one;
+    }
+    // As a whole they would be rounded twice. What is above one is exact up to 2^53, and so large that the rounding of what is below
+    // one does not matter: beside 10^9 a millionth is never that close to the middle of two numbers.
+    let (whole, rest) = (
+        millionths / i128::from(METRIC_ONE),
+        millionths % i128::from(METRIC_ONE),
+    );
+    whole as f64 + rest as f64 / one
 }
 
 impl MetricSums {

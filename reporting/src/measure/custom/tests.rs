@@ -79,11 +79,12 @@ fn what_no_worker_can_have_counted_is_refused() {
         change(&mut data);
         check(MetricKind::Histogram, &data).unwrap_err()
     };
-    assert_eq!(changed(|data| data.count = 0), MetricError::Count(0));
-    let many = MAX_METRIC_COUNT + 1;
+    let most = MAX_METRIC_COUNT;
+    let beyond = |count| MetricError::Count { count, most };
+    assert_eq!(changed(|data| data.count = 0), beyond(0));
     assert_eq!(
         changed(|data| data.count = MAX_METRIC_COUNT + 1),
-        MetricError::Count(many)
+        beyond(most + 1)
     );
     let mismatch = MetricError::CountMismatch {
         counted: 2,
@@ -112,4 +113,69 @@ fn what_no_worker_can_have_counted_is_refused() {
         Err(MetricError::Kind { kind })
     );
     assert!(check(MetricKind::Gauge, &half.to_wire(0, 0)).is_ok());
+}
+
+#[test]
+fn what_no_row_can_have_is_refused() {
+    let good = unpack(&pack(&sums_of(&[(5, 1), (-7 * METRIC_ONE, 2)]))).unwrap();
+    assert_eq!(check_stored(MetricKind::Histogram, &good), Ok(()));
+    type Change = fn(&mut PackedMetric);
+    let changes: [Change; 8] = [
+        |row| *row = PackedMetric::default(),
+        |row| row.numbers.count = 0,
+        |row| row.numbers.count = (1 << 53) + 1,
+        |row| row.numbers.last = 6,
+        |row| row.numbers.last_at_us = u64::MAX,
+        |row| row.numbers.sum = i128::MAX,
+        |row| row.numbers.max = 10 * METRIC_ONE,
+        |row| row.counts = Box::default(),
+    ];
+    for change in changes {
+        let mut row = good.clone();
+        change(&mut row);
+        assert!(
+            check_stored(MetricKind::Histogram, &row).is_err(),
+            "{row:?}"
+        );
+    }
+    // More than one agent can have counted in a second.
+    let mut sums = MetricSums::default();
+    sums.record(METRIC_ONE, 1, false);
+    let mut row = unpack(&pack(&sums)).unwrap();
+    row.numbers.count = 2 * MAX_METRIC_COUNT;
+    row.numbers.sum = i128::from(row.numbers.count) * i128::from(METRIC_ONE);
+    for kind in [MetricKind::Counter, MetricKind::Gauge, MetricKind::Rate] {
+        assert_eq!(check_stored(kind, &row), Ok(()));
+        assert!(check_stored(kind, &good).is_err());
+    }
+}
+
+/// The nearest number, as it is read from decimal digits.
+fn units(millionths: i128) -> f64 {
+    let one = u128::from(METRIC_ONE.unsigned_abs());
+    let sign = if millionths < 0 { "-" } else { "" };
+    let size = millionths.unsigned_abs();
+    format!("{sign}{}.{:06}", size / one, size % one)
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn whole_totals_stay_whole() {
+    for total in [1, 7, 849_613_012_717, 9_007_199_254_740_991_i64] {
+        for total in [total, -total] {
+            let millionths = i128::from(total) * i128::from(METRIC_ONE);
+            assert_eq!(in_units(millionths), total as f64);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn millionths_become_the_nearest_number(millionths in any::<i128>(), shift in 54..127_u32) {
+        let millionths = millionths >> shift;
+        let most = i128::from(METRIC_ONE) << f64::MANTISSA_DIGITS;
+        prop_assume!(millionths.abs() <= most);
+        prop_assert_eq!(in_units(millionths), units(millionths));
+    }
 }

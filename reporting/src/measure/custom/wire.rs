@@ -9,14 +9,17 @@ use super::positions::position_at;
 use super::{MetricNumbers, MetricSums, PackedMetric, visit_counts};
 use crate::measure::histogram_codec::HistogramError;
 
+/// Most values of a stored row, and its latest time in µs: JSON has no greater whole numbers.
+const MAX_STORED: u64 = 1 << 53;
+
 /// Why values of a custom metric are refused. Each is a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum MetricError {
     #[error("the sizes of a custom metric's values are not valid: {0}")]
     Counts(HistogramError),
-    #[error("a custom metric has {0} values in a second; it must be 1 to {MAX_METRIC_COUNT}")]
-    Count(u64),
+    #[error("a custom metric has {count} values; it must be 1 to {most}")]
+    Count { count: u64, most: u64 },
     #[error("a custom metric has values beyond 10^12")]
     TooLarge,
     #[error("a custom metric's least, greatest, last value and sum do not fit each other")]
@@ -47,50 +50,63 @@ impl MetricSums {
     }
 }
 
-/// Checks values of a metric of this kind.
+/// Checks values of a metric of this kind in a second.
 ///
 /// # Errors
 /// See [`MetricError`].
 pub fn check_metric(kind: MetricKind, data: &MetricData) -> Result<PackedMetric, MetricError> {
-    let numbers = MetricNumbers {
-        count: data.count,
-        sum: data.sum(),
-        min: data.min,
-        max: data.max,
-        last_at_us: data.last_at_us,
-        last: data.last,
+    let packed = PackedMetric {
+        numbers: MetricNumbers {
+            count: data.count,
+            sum: data.sum(),
+            min: data.min,
+            max: data.max,
+            last_at_us: data.last_at_us,
+            last: data.last,
+        },
+        counts: data.counts.as_slice().into(),
     };
-    check_numbers(kind, &numbers)?;
+    check(kind, &packed, MAX_METRIC_COUNT)?;
+    Ok(packed)
+}
+
+/// Checks what values of a metric of this kind add up to in a stored row.
+///
+/// # Errors
+/// See [`MetricError`].
+pub(crate) fn check_stored(kind: MetricKind, packed: &PackedMetric) -> Result<(), MetricError> {
+    if packed.numbers.last_at_us > MAX_STORED {
+        return Err(MetricError::Numbers);
+    }
+    check(kind, packed, MAX_STORED)
+}
+
+fn check(kind: MetricKind, packed: &PackedMetric, most: u64) -> Result<(), MetricError> {
+    let PackedMetric { numbers, counts } = packed;
+    check_numbers(kind, numbers, most)?;
     let (mut counted, mut ends) = (0_u64, None);
-    visit_counts(&data.counts, |position, count| {
+    visit_counts(counts, |position, count| {
         counted = counted.saturating_add(count);
         ends = Some((ends.map_or(position, |ends: (u32, u32)| ends.0), position));
     })
     .map_err(MetricError::Counts)?;
     if kind != MetricKind::Histogram {
-        return match data.counts.is_empty() {
-            true => Ok(packed(numbers, data)),
+        return match counts.is_empty() {
+            true => Ok(()),
             false => Err(MetricError::Kind { kind }),
         };
     }
-    if counted != numbers.count {
-        let count = numbers.count;
+    let count = numbers.count;
+    if counted != count {
         return Err(MetricError::CountMismatch { counted, count });
     }
-    if ends != Some((position_at(numbers.min), position_at(numbers.max))) {
-        return Err(MetricError::Numbers);
-    }
-    Ok(packed(numbers, data))
-}
-
-fn packed(numbers: MetricNumbers, data: &MetricData) -> PackedMetric {
-    PackedMetric {
-        numbers,
-        counts: data.counts.as_slice().into(),
+    match ends == Some((position_at(numbers.min), position_at(numbers.max))) {
+        true => Ok(()),
+        false => Err(MetricError::Numbers),
     }
 }
 
-fn check_numbers(kind: MetricKind, numbers: &MetricNumbers) -> Result<(), MetricError> {
+fn check_numbers(kind: MetricKind, numbers: &MetricNumbers, most: u64) -> Result<(), MetricError> {
     let MetricNumbers {
         count,
         sum,
@@ -99,8 +115,8 @@ fn check_numbers(kind: MetricKind, numbers: &MetricNumbers) -> Result<(), Metric
         last,
         ..
     } = *numbers;
-    if !(1..=MAX_METRIC_COUNT).contains(&count) {
-        return Err(MetricError::Count(count));
+    if !(1..=most).contains(&count) {
+        return Err(MetricError::Count { count, most });
     }
     if min < -MAX_METRIC_VALUE || max > MAX_METRIC_VALUE {
         return Err(MetricError::TooLarge);

@@ -139,10 +139,10 @@ async fn custom_of(
     run: &RunRecord,
 ) -> Result<BTreeMap<String, SummaryMetric>, StoreError> {
     let whole = Scope::default();
-    let metrics = coordinator.store().custom_metrics(&run.id, &whole).await?;
+    let custom = coordinator.store().custom_metrics(&run.id, &whole).await?;
     let elapsed_s = run.elapsed_s(coordinator.now());
     let mut shown = BTreeMap::new();
-    for totals in &metrics {
+    for totals in &custom.metrics {
         let metric = SummaryMetric::of(totals, elapsed_s);
         shown.entry(plain_text(&metric.name)).or_insert(metric);
     }

@@ -16,7 +16,7 @@ use crate::measure::stats::Stats;
 use crate::plain_text::plain_text;
 use crate::results::calendar::rfc3339;
 use crate::store::{
-    CurrentRps, ErrorHistory, GeneratorHealth, MetricTotals, RunTotals, Scope, Series, Window,
+    CurrentRps, CustomMetrics, ErrorHistory, GeneratorHealth, RunTotals, Scope, Series, Window,
 };
 
 impl SummaryWarning {
@@ -136,8 +136,10 @@ impl Summary {
     }
 
     /// Says what the scenario counts beside its requests, in the seconds that the summary is about.
-    pub(crate) fn add_metrics(&mut self, metrics: &[MetricTotals], elapsed_s: f64) {
-        let metrics = metrics.iter();
+    pub(crate) fn add_metrics(&mut self, custom: &CustomMetrics, scope: &Scope, run_s: f64) {
+        // Values are of all agents: other seconds may be left out than of the requests of one.
+        let elapsed_s = scope.elapsed_s(run_s, &custom.left_out);
+        let metrics = custom.metrics.iter();
         self.custom_metrics = metrics
             .map(|totals| SummaryMetric::of(totals, elapsed_s))
             .collect();

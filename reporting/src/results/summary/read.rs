@@ -79,8 +79,7 @@ impl Summary {
         let mut summary = Self::of(record, scope, &totals, series, &current, &notices, now);
         summary.add_error_history(&errors, record.started_at);
         let metrics = store.custom_metrics(&record.id, scope).await?;
-        let elapsed_s = scope.elapsed_s(record.elapsed_s(now), &totals.left_out);
-        summary.add_metrics(&metrics, elapsed_s);
+        summary.add_metrics(&metrics, scope, record.elapsed_s(now));
         summary.add_thresholds(record, &store.threshold_results(record).await?);
         summary.add_generator(&store.generator_health(&record.id, scope).await?, scope);
         if let Some(part) = &mut summary.scope {

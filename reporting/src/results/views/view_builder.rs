@@ -144,7 +144,7 @@ async fn build_run_view(
     );
     summary.add_generator(&health, scope);
     let elapsed_s = scope.elapsed_s(run.elapsed_s(now), &totals.left_out);
-    summary.add_metrics(&metrics, elapsed_s);
+    summary.add_metrics(&metrics, scope, run.elapsed_s(now));
     let is_page = extent != Extent::Whole;
     let marks = chart_marks(run, &said.marks, &judged, scope, &summary.generator);
     let generator = GeneratorView::of(summary.generator, &health, &workers, chart, is_page);

@@ -317,7 +317,7 @@ fn check_packed(connection: &Connection) -> Result<(), (&'static str, StoreError
     each("agent_intervals", &agent_rows::check)?;
     each("samples", &sample_rows::check)?;
     each("health", &health_rows::check)?;
-    each("custom_values", &metric_rows::check)?;
+    metric_rows::check_values(connection, STAGED).map_err(|error| ("custom_values", error))?;
     each("error_samples", &error_sample_rows::check)?;
     let intervals = || {
         let mut statement =

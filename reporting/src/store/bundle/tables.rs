@@ -55,7 +55,7 @@ const LEFT_OUT_COLUMNS: [(&str, &str, &str); 5] = [
     (
         "custom_values",
         "id",
-        "it only says in which order rows were added, and rows add up",
+        "it only says in which order rows were added",
     ),
 ];
 

@@ -67,7 +67,7 @@ struct Merged<'a> {
     seconds: BTreeMap<u32, SecondChange>,
     samples: Vec<StoredSample>,
     health: BTreeMap<u32, Processes>,
-    metrics: AddedMetrics,
+    metrics: AddedMetrics<'a>,
 }
 
 /// What one snapshot adds to one second.
@@ -233,19 +233,19 @@ fn merge<'a>(
 }
 
 /// Sums up what a snapshot adds to custom metrics.
-fn merge_metrics(
+fn merge_metrics<'a>(
     connection: &Connection,
     live: &mut LiveRun,
-    snapshot: &CheckedSnapshot,
-    merged: &mut AddedMetrics,
+    snapshot: &'a CheckedSnapshot,
+    merged: &mut AddedMetrics<'a>,
 ) -> StoreResult<()> {
     let mut left_out = Vec::new();
     for checked in &snapshot.metric_values {
         let metric = &snapshot.metrics[checked.metric];
         match live.metric_number(connection, metric)? {
             Ok(number) => {
-                let sums = merged.entry((checked.second, number)).or_default();
-                sums.add(&checked.values);
+                let parts = merged.entry((checked.second, number)).or_default();
+                parts.push(&checked.values);
             }
             // Another agent declared it otherwise, or others have used up all places.
             Err(why) => {
@@ -254,7 +254,10 @@ fn merge_metrics(
             }
         }
     }
-    notice_rows::add(connection, live.key, &left_out)
+    for news in notice_rows::add(connection, live.key, &left_out)? {
+        warn(connection, live, format!("Warning: {}", news.message(None)))?;
+    }
+    Ok(())
 }
 
 /// The number of an error, which is a new one where it was not seen before.
@@ -341,7 +344,7 @@ fn note_coarse(
         })
     });
     let notices = notices.collect::<StoreResult<Vec<_>>>()?;
-    notice_rows::add(connection, run, &notices)
+    notice_rows::add(connection, run, &notices).map(drop)
 }
 
 fn agent_rows<'a>(

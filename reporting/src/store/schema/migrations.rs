@@ -373,8 +373,8 @@ pub(super) const MIGRATIONS: [&str; 28] = [
         metric INTEGER NOT NULL,
         level INTEGER NOT NULL,
         bucket INTEGER NOT NULL,
-        packed BLOB NOT NULL               -- see measure/custom/packed.rs; rows of the same place add up
+        packed BLOB NOT NULL               -- see measure/custom/packed.rs
     );
-    CREATE INDEX custom_values_by_place ON custom_values (run, metric, level, bucket);
+    CREATE UNIQUE INDEX custom_values_by_place ON custom_values (run, metric, level, bucket);
 ",
 ];

@@ -6,6 +6,7 @@ use rusqlite::types::Value;
 use sha2::{Digest, Sha256};
 
 use super::{RUN, add_run, dump, empty_store, export, import, leftovers};
+use crate::measure::custom::{MetricSums, pack};
 use crate::store::bundle::error::BundleError;
 use crate::store::bundle::frames::{BundleReader, BundleWriter, Cell, Frame, Head};
 use crate::store::schema::SCHEMA;
@@ -123,6 +124,8 @@ async fn what_this_program_would_not_write_is_refused_with_its_place() {
     let text = |text: &str| Value::Text(text.to_owned());
     let blob = |bytes: &[u8]| Value::Blob(bytes.to_owned());
     let now = SCHEMA;
+    let mut below_zero = MetricSums::default();
+    below_zero.record(-1, 0, false);
     for (altered, words) in [
         (
             remade(&bundle, head(now + 1), |_, _, _| {}),
@@ -228,6 +231,31 @@ async fn what_this_program_would_not_write_is_refused_with_its_place() {
         (
             remade(&bundle, head(now), set("health", "packed", blob(b"xy"))),
             "table health",
+        ),
+        (
+            remade(
+                &bundle,
+                head(now),
+                set("custom_values", "packed", blob(b"xy")),
+            ),
+            "table custom_values",
+        ),
+        (
+            // The counter's.
+            remade(
+                &bundle,
+                head(now),
+                set("custom_values", "packed", blob(&pack(&below_zero))),
+            ),
+            "the values of a counter cannot be these",
+        ),
+        (
+            remade(&bundle, head(now), |name, _, rows| {
+                if name == "custom_values" {
+                    rows.insert(1, rows[0].clone());
+                }
+            }),
+            "table custom_values, row 2",
         ),
         (
             remade(

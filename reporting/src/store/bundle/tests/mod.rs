@@ -8,8 +8,8 @@ use greylag_infra::protocol::{
     AgentEnd, Endpoint, ErrorSampleData, LogLine, SampleData, Snapshot, UserChange, WorkerState,
 };
 use greylag_infra::{
-    BuildInfo, Completeness, GeneratorNotice, LoadProfile, LoadTest, NoticeKind, ProcessHealth,
-    RunAgent, RunId, RunPhase, RunRecord, WallTime,
+    BuildInfo, Completeness, CustomMetric, GeneratorNotice, LoadProfile, LoadTest, MetricKind,
+    NoticeKind, ProcessHealth, RunAgent, RunId, RunPhase, RunRecord, WallTime,
 };
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use super::error::{BundleError, BundleResult};
 use super::tables::Table;
+use crate::measure::custom::MetricSums;
 use crate::measure::interval::Interval;
 use crate::store::schema::DATABASE_FILE;
 use crate::store::{AnnotationChange, SaveOutcome, Store, StoreError};
@@ -118,6 +119,18 @@ fn snapshot(id: &str, worker: u32) -> Snapshot {
             core_pm: Some(950),
             ..ProcessHealth::default()
         }],
+        metrics: vec![
+            CustomMetric::new("sent", MetricKind::Counter, "bytes"),
+            CustomMetric::new("speed", MetricKind::Histogram, ""),
+        ],
+        metric_values: (0..2 * SECONDS)
+            .map(|at| {
+                let (metric, second) = (at % 2, at / 2);
+                let mut sums = MetricSums::default();
+                sums.record(i64::from(second) << metric, u64::from(at), metric == 1);
+                sums.to_wire(second, metric)
+            })
+            .collect(),
         end: Some(AgentEnd {
             requests: u64::from(SECONDS) * 21,
             failures: u64::from(SECONDS),
