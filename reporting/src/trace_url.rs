@@ -58,20 +58,27 @@ impl FromStr for TraceUrl {
         if !text.contains(PLACEHOLDER) {
             return Err(TraceUrlError::NoTraceId);
         }
+        // Browsers take `https:tempo.example` for a path of the page's own site, and leave out line breaks.
+        let lower = text.to_ascii_lowercase();
+        let is_absolute = ["http://", "https://"]
+            .iter()
+            .any(|start| lower.starts_with(start));
+        let is_one_line = |c: char| !c.is_control() && !c.is_whitespace();
         let of = |digit: &str| Url::parse(&text.replace(PLACEHOLDER, &digit.repeat(32)));
-        let not_of_the_web = |shown: &str| {
-            let shown = shown.chars().take(60).collect();
+        let not_of_the_web = || {
+            // There may be a user and a password before it.
+            let shown = match text.contains('@') {
+                true => "…".to_owned(),
+                false => text.chars().filter(|c| !c.is_control()).take(60).collect(),
+            };
             TraceUrlError::NotOfTheWeb(shown)
         };
         let (Ok(one), Ok(other)) = (of("a"), of("b")) else {
-            return Err(not_of_the_web(text));
+            return Err(not_of_the_web());
         };
-        // A user or a password is not repeated.
-        if !one.username().is_empty() || one.password().is_some() {
-            return Err(not_of_the_web("…"));
-        }
-        if !matches!(one.scheme(), "http" | "https") || !one.has_host() {
-            return Err(not_of_the_web(text));
+        let has_user = !one.username().is_empty() || one.password().is_some();
+        if !is_absolute || !text.chars().all(is_one_line) || !one.has_host() || has_user {
+            return Err(not_of_the_web());
         }
         if one[..Position::BeforePath] != other[..Position::BeforePath] {
             return Err(TraceUrlError::TraceIdInHost);
@@ -102,6 +109,10 @@ mod tests {
             "ftp://tempo.example/{trace_id}",
             "https:///{trace_id} x",
             "/trace/{trace_id}",
+            "https:tempo.example/{trace_id}",
+            "https:/tempo.example/{trace_id}",
+            " https://tempo.example/{trace_id}",
+            "https://tempo.example/a\tb/{trace_id}",
         ] {
             assert!(
                 matches!(
@@ -111,8 +122,13 @@ mod tests {
                 "{text}"
             );
         }
-        let secret = error("https://ada:geheim@tempo.example/{trace_id}").to_string();
-        assert!(!secret.contains("geheim"), "{secret}");
+        for text in [
+            "https://ada:geheim@tempo.example/{trace_id}",
+            "https://ada:geheim@tempo.example:99999/{trace_id}",
+        ] {
+            let said = error(text).to_string();
+            assert!(!said.contains("geheim"), "{said}");
+        }
         for text in [
             "",
             "https://tempo.example/trace/",

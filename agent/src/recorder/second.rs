@@ -14,7 +14,7 @@ use super::KeptSample;
 use crate::bounded_names::KnownNames;
 use crate::worker_protocol::{REPORT_BYTES, Report, add_change, interval_bytes, metric_bytes};
 
-/// The trace of a request, if it was sampled: others are not known to whoever traces.
+/// The trace of a request, if it was sampled: tracing systems do not know the others.
 pub(super) fn sampled_trace(sample: &RequestSample<'_>) -> Option<TraceId> {
     let trace = sample.trace.filter(|trace| trace.is_sampled)?;
     TraceId::new(trace.id.get())

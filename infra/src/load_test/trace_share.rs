@@ -1,4 +1,4 @@
-//! Whether requests say which trace they belong to, and how many of them are to be recorded by whoever traces.
+//! Whether requests say which trace they belong to, and how many of them are to be recorded by the tracing system.
 
 use std::fmt;
 use std::str::FromStr;

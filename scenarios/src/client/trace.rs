@@ -49,7 +49,7 @@ impl fmt::Debug for TraceId {
 pub struct RequestTrace {
     /// Its id.
     pub id: TraceId,
-    /// Whether whoever traces is asked to record it.
+    /// Whether the tracing system is asked to record it.
     pub is_sampled: bool,
 }
 

@@ -287,6 +287,7 @@ impl<'c, Kind> Request<'c, Kind> {
     /// Sends the request and reads the response. A failure is recorded; a response is not yet.
     async fn run(&mut self, reading: Reading) -> Result<(Pending<'_>, Answer), RequestError> {
         let started_at = Instant::now();
+        self.client.trace = None;
         let unsendable = |headers: &Headers| headers.invalid().map(str::to_owned);
         let invalid = self.invalid.take();
         let invalid = invalid.or_else(|| self.headers.as_deref().and_then(unsendable));

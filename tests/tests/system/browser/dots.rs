@@ -39,7 +39,7 @@ async fn click(browser: &Browser, css: &str) {
 }
 
 #[tokio::test]
-async fn a_dot_tells_all_of_its_request_and_leads_on() {
+async fn a_dot_shows_all_of_its_request_and_leads_on() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
     let cluster = Cluster::start_with(&greylag(), &["--trace-url", TRACE_URL])
