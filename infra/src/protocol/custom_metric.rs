@@ -177,10 +177,12 @@ impl fmt::Display for LeftOut {
 impl LeftOut {
     /// What is said of so many values of the metric of this name that are left out in a second, beside the results.
     pub fn notice(&self, name: &str, second: u32, count: u64) -> GeneratorNotice {
+        let name = visible_line(name, MAX_METRIC_NAME_BYTES);
         let subject = match self {
             // Their names may be as many as there are values.
             Self::TooMany => self.to_string(),
-            _ => format!("{}: {self}", visible_line(name, MAX_METRIC_NAME_BYTES)),
+            _ if name.is_empty() => self.to_string(),
+            _ => format!("{name}: {self}"),
         };
         GeneratorNotice {
             kind: NoticeKind::CustomMetric,
@@ -259,6 +261,7 @@ impl FromIterator<CustomMetric> for MetricNames {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::OTHER;
 
     #[test]
     fn of_each_name_the_first_counts() {
@@ -276,6 +279,34 @@ mod tests {
             names.number(" \n", MetricKind::Rate, ""),
             Err(LeftOut::NoName)
         );
+    }
+
+    #[test]
+    fn notices_say_what_was_left_out_and_by_whom() {
+        let known = CustomMetric::new("depth", MetricKind::Gauge, "jobs");
+        let declared = LeftOut::Declared(known).notice("depth", 4, 1);
+        assert_eq!(
+            declared.message(None),
+            "second 4: 1 value of a custom metric was left out (depth: the run has a gauge of this name in jobs): correct the scenario's code"
+        );
+        let no_name = GeneratorNotice {
+            worker: Some(2),
+            ..LeftOut::NoName.notice(" \n", 4, 3)
+        };
+        assert_eq!(
+            no_name.message(Some("a")),
+            "second 4: 3 values of custom metrics were left out by worker 2 on agent a (the metric has no name): correct the scenario's code"
+        );
+        for subject in ["", OTHER] {
+            let several = GeneratorNotice {
+                subject: subject.to_owned(),
+                ..declared.clone()
+            };
+            assert_eq!(
+                several.message(None),
+                "second 4: 1 value of a custom metric was left out for several reasons: correct the scenario's code"
+            );
+        }
     }
 
     #[test]

@@ -325,14 +325,19 @@ impl fmt::Display for NoticeText<'_> {
             }
             NoticeKind::CustomMetric => {
                 self.seconds(f)?;
-                let values = match count {
-                    1 => "1 value of a custom metric".to_owned(),
-                    count => format!("{count} values of custom metrics"),
-                };
-                write!(
-                    f,
-                    "{worker} left out {values} ({subject}): correct the scenario's code"
-                )
+                match count {
+                    1 => f.write_str("1 value of a custom metric was left out")?,
+                    count => write!(f, "{count} values of custom metrics were left out")?,
+                }
+                // Where workers disagree, their agent or the coordinator leaves out.
+                if self.notice.worker.is_some() {
+                    write!(f, " by {worker}")?;
+                }
+                match subject.as_str() {
+                    "" | OTHER => f.write_str(" for several reasons")?,
+                    subject => write!(f, " ({subject})")?,
+                }
+                f.write_str(": correct the scenario's code")
             }
             NoticeKind::Unknown => {
                 self.seconds(f)?;
