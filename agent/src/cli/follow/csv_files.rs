@@ -204,19 +204,27 @@ impl CsvFiles {
         self.write(ending, &text).map_err(CsvError::Write)
     }
 
-    /// Nothing of a run that has none.
+    /// Nothing of a run that has none, nor what an earlier run left under this prefix.
     async fn fetch_metrics(&self, api: &ApiClient, run_id: &RunId) -> Result<(), CsvError> {
         let (kind, ending) = CUSTOM_METRICS;
         let text = match api.file(run_id, kind).await {
             // A coordinator of an earlier version.
             Err(ApiError::Refused { status, .. }) if status == StatusCode::NOT_FOUND => {
-                return Ok(());
+                String::new()
             }
             text => text?,
         };
-        match text.lines().count() {
-            0 | 1 => Ok(()),
-            _ => self.write(ending, &text).map_err(CsvError::Write),
+        let written = match text.lines().count() {
+            0 | 1 => self.remove(ending),
+            _ => self.write(ending, &text),
+        };
+        written.map_err(CsvError::Write)
+    }
+
+    fn remove(&self, ending: &str) -> Result<(), Failure> {
+        match std::fs::remove_file(self.path(ending)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.cannot_write(&error)),
+            _ => Ok(()),
         }
     }
 
@@ -301,8 +309,8 @@ mod tests {
         assert!(files.finish(&api, &"r".into()).await.is_err());
     }
 
-    /// The address of a coordinator whose answers have an empty body.
-    fn answers(status: &'static str) -> String {
+    /// The address of a coordinator that answers with this.
+    fn answers(status: &'static str, body: &'static str) -> String {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         std::thread::spawn(move || {
@@ -311,7 +319,8 @@ mod tests {
                 let _ = io::Read::read(&mut stream, &mut [0; 4_096]);
                 let _ = write!(
                     stream,
-                    "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                    "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
                 );
             }
         });
@@ -323,7 +332,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let prefix = directory.path().join("there/run");
         let mut files = CsvFiles::new("--csv", prefix.clone(), false).unwrap();
-        let api = ApiClient::new(answers("200 OK").parse().unwrap(), None, None).unwrap();
+        let api = ApiClient::new(answers("200 OK", "").parse().unwrap(), None, None).unwrap();
         std::fs::remove_dir(directory.path().join("there")).unwrap();
         let news = files.keep(&api, &"r".into()).await.unwrap();
         assert!(
@@ -336,6 +345,28 @@ mod tests {
         files.written = None;
         let news = files.keep(&api, &"r".into()).await.unwrap();
         assert!(news.contains("written again"), "{news}");
+    }
+
+    #[tokio::test]
+    async fn custom_metrics_of_an_earlier_run_do_not_stay_beside_a_run_without_any() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = CsvFiles::new("--csv", directory.path().join("run"), false).unwrap();
+        // A coordinator of an earlier version, and a run that has none; twice, because it may be gone.
+        for (status, body) in [
+            ("404 Not Found", r#"{"error": "no such file"}"#),
+            ("200 OK", "Name,Kind\r\n"),
+        ] {
+            let api = ApiClient::new(answers(status, body).parse().unwrap(), None, None).unwrap();
+            for (_, ending) in [FILES[0], CUSTOM_METRICS] {
+                files.write(ending, "a,b\r\n1,2\r\n").unwrap();
+            }
+            for _ in 0..2 {
+                let fetched = files.fetch_metrics(&api, &"r".into()).await;
+                assert!(fetched.is_ok(), "{status}");
+                assert!(!files.path(CUSTOM_METRICS.1).exists(), "{status}");
+            }
+            assert!(files.path(FILES[0].1).exists());
+        }
     }
 
     #[test]
