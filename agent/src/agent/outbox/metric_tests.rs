@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use greylag_infra::protocol::{MAX_METRIC_VALUE, MetricKind as Kind, decode};
+use greylag_infra::protocol::{Endpoint, MAX_METRIC_VALUE, MetricKind as Kind, decode};
 use greylag_infra::{
     BuildInfo, Completeness, LoadProfile, LoadTest, RunAgent, RunPhase, RunRecord, WallClock,
 };
-use greylag_reporting::{SaveOutcome, Scope, Store, Summary, SummaryMetric, Window};
+use greylag_reporting::{
+    Interval, MetricSums, SaveOutcome, Scope, Store, Summary, SummaryMetric, Window,
+};
 use greylag_scenarios::{MetricKind, MetricValue, Recorder as _};
 use proptest::prelude::*;
 
+use super::pending_metrics::MAX_PENDING_METRIC_BYTES;
 use super::*;
 use crate::bounded_names::KnownNames;
 use crate::recorder::{Reports, RunRecorder};
@@ -136,9 +139,16 @@ async fn send(store: &Store, id: &RunId, agent: usize, outbox: &mut Outbox, twic
     }
 }
 
+/// Millionths in units: the nearest number, as it is read from decimal digits.
+fn units(millionths: i128) -> f64 {
+    let (sign, size) = (millionths.signum(), millionths.unsigned_abs());
+    let digits = format!("{}.{:06}", size / 1_000_000, size % 1_000_000);
+    let size: f64 = digits.parse().unwrap();
+    if sign < 0 { -size } else { size }
+}
+
 /// The statistics of values of one metric, computed in the plainest way.
 fn check(stated: &SummaryMetric, values: &[Added], seconds: f64) {
-    let units = |millionths: i128| millionths as f64 / 1e6;
     let sum: i128 = values
         .iter()
         .map(|added| i128::from(added.millionths))
@@ -273,9 +283,11 @@ fn of_two_workers_that_declare_a_name_otherwise_the_first_counts() {
                 millionths: Some(5),
             });
         }
-        for report in reports(&recorder, &mut KnownNames::default()) {
-            outbox.add_report(worker, &report).unwrap();
-        }
+        let news = reports(&recorder, &mut KnownNames::default());
+        let news = news
+            .iter()
+            .flat_map(|report| outbox.add_report(worker, report).unwrap());
+        assert_eq!(news.count(), worker as usize, "to be logged");
     }
     outbox.cut(None, 0);
     let frame = outbox.next_to_send().unwrap();
@@ -291,4 +303,94 @@ fn of_two_workers_that_declare_a_name_otherwise_the_first_counts() {
     };
     let subject = "depth: the run has a counter of this name without a unit";
     assert_eq!((notice.subject.as_str(), notice.count), (subject, 3));
+}
+
+/// A report with requests and values of a histogram in these seconds.
+fn report_of(seconds: std::ops::Range<u32>, values: &MetricSums) -> Report {
+    let mut interval = Interval::default();
+    interval.record(Duration::from_millis(1), None, 1, None);
+    Report {
+        endpoints: vec![Endpoint {
+            method: "GET".into(),
+            name: "/".into(),
+        }],
+        intervals: seconds
+            .clone()
+            .map(|second| interval.to_wire(second, 0))
+            .collect(),
+        metrics: vec![CustomMetric::new("speed", Kind::Histogram, "")],
+        metric_values: seconds.map(|second| values.to_wire(second, 0)).collect(),
+        ..Report::default()
+    }
+}
+
+#[test]
+fn each_second_is_sent_whole_before_the_next_however_little_there_is_room_for() {
+    let mut outbox = Outbox {
+        budget: SendBudget::new(1),
+        ..Outbox::new("r".into())
+    };
+    let mut one = MetricSums::default();
+    one.record(1, 1, true);
+    outbox.add_report(0, &report_of(0..3, &one)).unwrap();
+    let mut sent = Vec::new();
+    while !outbox.pending.is_empty(None) {
+        assert!(outbox.oldest_pending_second().is_some());
+        outbox.cut(None, 9);
+        while let Some(frame) = outbox.next_to_send() {
+            let ToCoordinator::Snapshot(snapshot) = decode(&frame).unwrap() else {
+                panic!("outboxes send snapshots");
+            };
+            let metrics: Vec<u32> = snapshot
+                .metric_values
+                .iter()
+                .map(|data| data.second)
+                .collect();
+            let intervals: Vec<u32> = snapshot.intervals.iter().map(|data| data.second).collect();
+            sent.push((intervals, metrics, snapshot.complete_until));
+            outbox.acknowledged(snapshot.seq, Duration::ZERO);
+        }
+    }
+    let expected: Vec<_> = (0..3)
+        .flat_map(|second| {
+            let next = if second < 2 { second + 1 } else { 9 };
+            [(vec![second], vec![], second), (vec![], vec![second], next)]
+        })
+        .collect();
+    assert_eq!(sent, expected);
+}
+
+#[test]
+fn what_waits_of_wide_histograms_is_bounded_and_nothing_of_it_is_lost() {
+    let mut wide = MetricSums::default();
+    for power in 0..20 {
+        for step in 0..300 {
+            wide.record((1_024 + step) << power, 1, true);
+        }
+    }
+    let mut outbox = Outbox::new("r".into());
+    let seconds = 3 * MAX_PENDING_METRIC_BYTES / (2 * wide.count_bytes());
+    for second in 0..seconds as u32 {
+        outbox
+            .add_report(0, &report_of(second..second + 1, &wide))
+            .unwrap();
+        assert!(outbox.pending.metrics.bytes() <= MAX_PENDING_METRIC_BYTES);
+    }
+    let mut count = 0;
+    while !outbox.pending.is_empty(None) {
+        outbox.cut(None, 0);
+        while let Some(frame) = outbox.next_to_send() {
+            let ToCoordinator::Snapshot(snapshot) = decode(&frame).unwrap() else {
+                panic!("outboxes send snapshots");
+            };
+            count += snapshot
+                .metric_values
+                .iter()
+                .map(|data| data.count)
+                .sum::<u64>();
+            outbox.acknowledged(snapshot.seq, Duration::ZERO);
+        }
+    }
+    assert_eq!(count, wide.numbers.count * seconds as u64);
+    assert_eq!(outbox.pending.metrics.bytes(), 0);
 }

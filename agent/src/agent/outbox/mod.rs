@@ -13,6 +13,7 @@ mod error_samples;
 #[cfg(test)]
 mod metric_tests;
 mod pending;
+mod pending_metrics;
 mod send_budget;
 #[cfg(test)]
 mod tests;
@@ -100,11 +101,16 @@ impl Outbox {
         }
     }
 
-    /// Adds the report of a worker, by its global index: all of it or, if any of it is wrong, nothing.
+    /// Adds the report of a worker, by its global index: all of it or, if any of it is wrong, nothing. Gives the notices about what
+    /// was left out of it that are the first of their kind.
     ///
     /// # Errors
     /// When an interval is malformed or refers to an endpoint that is not in the report.
-    pub(crate) fn add_report(&mut self, worker: u32, report: &Report) -> Result<(), ReportError> {
+    pub(crate) fn add_report(
+        &mut self,
+        worker: u32,
+        report: &Report,
+    ) -> Result<Vec<GeneratorNotice>, ReportError> {
         let is_named = |position: u32| (position as usize) < report.endpoints.len();
         if !report.intervals.iter().all(|data| is_named(data.endpoint)) {
             return Err(ReportError::Endpoint);
@@ -126,8 +132,9 @@ impl Outbox {
                 self.add_interval(endpoint, data, &checked);
             }
         }
+        let mut news = Vec::new();
         for (values, metric, checked) in metrics {
-            self.add_metric(metric, values, &checked);
+            news.extend(self.add_metric(metric, values, &checked));
         }
         for change in &report.user_changes {
             self.add_user_change(*change);
@@ -165,7 +172,7 @@ impl Outbox {
                 }
             }
         }
-        Ok(())
+        Ok(news)
     }
 
     fn add_sample(&mut self, sample: SampleData) {
@@ -206,25 +213,22 @@ impl Outbox {
         }
     }
 
-    fn add_metric(&mut self, metric: &CustomMetric, values: &MetricData, checked: &PackedMetric) {
+    fn add_metric(
+        &mut self,
+        metric: &CustomMetric,
+        values: &MetricData,
+        checked: &PackedMetric,
+    ) -> Option<GeneratorNotice> {
         let CustomMetric { name, kind, unit } = metric;
         let number = match self.names.metrics.number(name, *kind, unit) {
             Ok(number) => number,
             // Another worker declared it otherwise, or others have used up all places.
             Err(left_out) => {
-                self.add_notice(left_out.notice(name, values.second, values.count));
-                return;
+                return self.add_notice(left_out.notice(name, values.second, values.count));
             }
         };
-        let second = self.pending.metrics.entry(values.second).or_default();
-        second.entry(number).or_default().add(checked);
-        if self.pending.metrics.len() > MAX_PENDING_SECONDS {
-            merge_neighbours(&mut self.pending.metrics, |kept, merged| {
-                for (number, sums) in merged {
-                    kept.entry(number).or_default().merge(&sums);
-                }
-            });
-        }
+        self.pending.metrics.add(values.second, number, checked);
+        None
     }
 
     /// Adds users that started or stopped.
@@ -373,7 +377,7 @@ impl Outbox {
 
     /// The oldest second that results are pending of.
     pub(crate) fn oldest_pending_second(&self) -> Option<u32> {
-        self.pending.intervals.keys().next().copied()
+        self.pending.first_second()
     }
 
     /// Whether the coordinator has everything, the end included.

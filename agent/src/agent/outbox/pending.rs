@@ -7,8 +7,9 @@ use greylag_infra::protocol::{
     WorkerState,
 };
 use greylag_infra::{FailureReason, GeneratorNotices, LostWorker, ProcessHealth};
-use greylag_reporting::{Interval, MetricSums, Outcomes, thin_samples};
+use greylag_reporting::{Interval, Outcomes, thin_samples};
 
+use super::pending_metrics::PendingMetrics;
 use crate::bounded_names::BoundedNames;
 use crate::worker_protocol::{interval_bytes, metric_bytes};
 
@@ -28,8 +29,7 @@ pub(super) type CountedBy = (u32, Outcomes);
 pub(super) struct Pending {
     pub(super) intervals: BTreeMap<u32, BTreeMap<CountedBy, Interval>>,
     pub(super) user_changes: BTreeMap<u32, UserChange>,
-    /// By second and number of the custom metric.
-    pub(super) metrics: BTreeMap<u32, BTreeMap<u32, MetricSums>>,
+    pub(super) metrics: PendingMetrics,
     pub(super) samples: BTreeMap<u32, Vec<SampleData>>,
     /// Endpoints and errors by number.
     pub(super) error_samples: VecDeque<ErrorSampleData>,
@@ -63,15 +63,13 @@ impl Pending {
             .user_changes
             .first_key_value()
             .map(|(second, _)| second);
-        let metrics = self.metrics.first_key_value().map(|(second, _)| second);
-        let all = intervals.into_iter().chain(changes).chain(metrics);
-        all.min().copied()
+        let known = intervals.into_iter().chain(changes).copied();
+        known.chain(self.metrics.first_second()).min()
     }
 
     fn is_counted_out(&self, before: Option<u32>) -> bool {
-        !is_due(&self.intervals, before)
-            && !is_due(&self.user_changes, before)
-            && !is_due(&self.metrics, before)
+        let counted = self.first_second();
+        !counted.is_some_and(|second| is_before(second, before))
             && !is_due(&self.samples, before)
             && !is_due(&self.health, before)
             && self.error_samples.is_empty()
@@ -101,44 +99,19 @@ impl Pending {
         size += lost.map(|lost| lost.how.len() + SMALL_BYTES).sum::<usize>();
         let mut positions = Positions::default();
 
+        // All that is counted of a second before anything of the next: what is whole is known by second.
         while size < budget
-            && is_due(&self.intervals, before)
-            && let Some(mut second) = self.intervals.first_entry()
+            && let Some(second) = self.first_second()
+            && is_before(second, before)
         {
-            let Some(((number, _), interval)) = second.get_mut().pop_first() else {
-                second.remove();
-                continue;
-            };
-            let position = positions.of(number, names, &mut snapshot.endpoints, &mut size);
-            let data = interval.to_wire(*second.key(), position);
-            if second.get().is_empty() {
-                second.remove();
-            }
-            size += interval_bytes(&data);
-            snapshot.intervals.push(data);
-        }
-        while size < budget
-            && is_due(&self.user_changes, before)
-            && let Some((_, change)) = self.user_changes.pop_first()
-        {
-            size += SMALL_BYTES;
-            snapshot.user_changes.push(change);
-        }
-        while size < budget
-            && is_due(&self.metrics, before)
-            && let Some(mut second) = self.metrics.first_entry()
-        {
-            let Some((number, sums)) = second.get_mut().pop_first() else {
-                second.remove();
-                continue;
-            };
-            let position = positions.of_metric(number, names, &mut snapshot.metrics, &mut size);
-            let values = sums.to_wire(*second.key(), position);
-            if second.get().is_empty() {
-                second.remove();
-            }
-            size += metric_bytes(&values);
-            snapshot.metric_values.push(values);
+            self.take_counts(
+                second,
+                budget,
+                names,
+                &mut snapshot,
+                &mut positions,
+                &mut size,
+            );
         }
         while size < budget
             && is_due(&self.health, before)
@@ -195,12 +168,55 @@ impl Pending {
         }
         snapshot
     }
+
+    /// Takes what is counted of a second, as far as there is room.
+    fn take_counts(
+        &mut self,
+        second: u32,
+        budget: usize,
+        names: &BoundedNames,
+        snapshot: &mut Snapshot,
+        positions: &mut Positions,
+        size: &mut usize,
+    ) {
+        if let Some(intervals) = self.intervals.get_mut(&second) {
+            while *size < budget
+                && let Some(((number, _), interval)) = intervals.pop_first()
+            {
+                let position = positions.of(number, names, &mut snapshot.endpoints, size);
+                let data = interval.to_wire(second, position);
+                *size += interval_bytes(&data);
+                snapshot.intervals.push(data);
+            }
+            if intervals.is_empty() {
+                self.intervals.remove(&second);
+            }
+        }
+        if *size < budget
+            && let Some(change) = self.user_changes.remove(&second)
+        {
+            *size += SMALL_BYTES;
+            snapshot.user_changes.push(change);
+        }
+        while *size < budget
+            && let Some((number, sums)) = self.metrics.take(second)
+        {
+            let position = positions.of_metric(number, names, &mut snapshot.metrics, size);
+            let values = sums.to_wire(second, position);
+            *size += metric_bytes(&values);
+            snapshot.metric_values.push(values);
+        }
+    }
 }
 
 /// Whether there is anything of the seconds before this one, or at all.
 fn is_due<T>(seconds: &BTreeMap<u32, T>, before: Option<u32>) -> bool {
     let first = seconds.first_key_value();
-    first.is_some_and(|(second, _)| before.is_none_or(|before| *second < before))
+    first.is_some_and(|(second, _)| is_before(*second, before))
+}
+
+fn is_before(second: u32, before: Option<u32>) -> bool {
+    before.is_none_or(|before| second < before)
 }
 
 /// Where in a snapshot's endpoints and texts those of the names are.

@@ -71,10 +71,17 @@ impl<W: WorkerHandle> AgentRun<W> {
     }
 
     fn on_report(&mut self, index: u32, report: &Report, now: Now) {
-        if let Err(error) = self.outbox.add_report(index, report) {
-            let problem = error.to_string();
-            self.fail_worker(index, WorkerFailure::InvalidResults { problem }, now);
-            return;
+        match self.outbox.add_report(index, report) {
+            Ok(news) => {
+                for notice in news {
+                    self.note_warning(&notice, now);
+                }
+            }
+            Err(error) => {
+                let problem = error.to_string();
+                self.fail_worker(index, WorkerFailure::InvalidResults { problem }, now);
+                return;
+            }
         }
         let Some(worker) = self.workers.get_mut(&index) else {
             return;
@@ -125,8 +132,13 @@ impl<W: WorkerHandle> AgentRun<W> {
     /// Adds a notice to the results; the first of its kind is a line of the log, too.
     pub(super) fn add_notice(&mut self, notice: GeneratorNotice, now: Now) {
         if let Some(news) = self.outbox.add_notice(notice) {
-            self.note(now, format!("Warning: {}", news.message(Some(&self.agent))));
+            self.note_warning(&news, now);
         }
+    }
+
+    fn note_warning(&mut self, notice: &GeneratorNotice, now: Now) {
+        let message = notice.message(Some(&self.agent));
+        self.note(now, format!("Warning: {message}"));
     }
 
     /// A worker is about to end early; its results come yet.

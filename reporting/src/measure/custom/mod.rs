@@ -114,6 +114,13 @@ impl MetricSums {
         }
     }
 
+    /// About how many bytes its counts take in memory.
+    pub fn count_bytes(&self) -> usize {
+        /// A position and its count, and what the tree takes beside them.
+        const COUNT_BYTES: usize = 24;
+        self.counts.len() * COUNT_BYTES
+    }
+
     fn count(&mut self, position: u32, count: u64) {
         let counted = self.counts.entry(position).or_default();
         *counted = counted.saturating_add(count);
