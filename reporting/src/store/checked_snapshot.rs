@@ -571,4 +571,22 @@ mod tests {
             assert!(memory >= packed, "{what}: {memory} < {packed}");
         }
     }
+
+    #[test]
+    fn counts_of_custom_metrics_are_bounded_together() {
+        let mut sums = MetricSums::default();
+        sums.record(1, 0, true);
+        let mut data = sums.to_wire(0, 0);
+        // Zeros behind the last count, which say nothing.
+        data.counts.resize(1 << 20, 0);
+        let snapshot = |values: usize| Snapshot {
+            metrics: vec![CustomMetric::new("speed", MetricKind::Histogram, "")],
+            metric_values: vec![data.clone(); values],
+            ..Snapshot::default()
+        };
+        let most = MAX_HISTOGRAM_BYTES >> 20;
+        assert!(CheckedSnapshot::new(snapshot(most)).is_ok());
+        let refused = CheckedSnapshot::new(snapshot(most + 1)).unwrap_err();
+        assert!(refused.to_string().contains("histograms"), "{refused}");
+    }
 }

@@ -1,8 +1,8 @@
 //! What is kept of the notices about the load generator.
 
 use crate::support::{run, snapshot};
-use greylag_infra::{GeneratorNotice, NoticeKind, RunRecord};
-use greylag_reporting::{Scope, Store};
+use greylag_infra::{CustomMetric, GeneratorNotice, MetricKind, NoticeKind, RunRecord};
+use greylag_reporting::{MetricSums, Scope, Store};
 
 async fn store() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
@@ -94,4 +94,38 @@ async fn notices_that_cannot_be_are_refused() {
             .unwrap_err();
         assert!(error.is_invalid_input(), "{invalid:?}: {error}");
     }
+}
+
+#[tokio::test]
+async fn values_on_which_agents_disagree_are_left_out_and_logged_once() {
+    let (_dir, store) = store().await;
+    create(&store, "r", &["x", "y"]).await;
+    let run = "r".into();
+    for (agent, seq, kind) in [
+        ("x", 1, MetricKind::Counter),
+        ("y", 1, MetricKind::Gauge),
+        ("y", 2, MetricKind::Gauge),
+    ] {
+        let mut sums = MetricSums::default();
+        sums.record(5, 0, false);
+        let mut snapshot = snapshot("r", seq, &[]);
+        snapshot.metrics = vec![CustomMetric::new("depth", kind, "")];
+        snapshot.metric_values = vec![sums.to_wire(3, 0)];
+        let saved = store.save_snapshot(&run, &agent.into(), snapshot).await;
+        saved.unwrap();
+    }
+    let notices = store.notices(&run, &Scope::default()).await.unwrap();
+    let [notice] = &notices[..] else {
+        panic!("{notices:?}");
+    };
+    assert_eq!(
+        notice.message(None),
+        "second 3: 2 values of custom metrics were left out (depth: the run has a counter of this name without a unit): correct the scenario's code"
+    );
+    let lines = store.log(&run, &Scope::default(), 0, 10).await.unwrap();
+    let [row] = &lines[..] else {
+        panic!("{lines:?}");
+    };
+    let text = &row.text;
+    assert!(text.starts_with("Warning: second 3: 1 value of"), "{text}");
 }
