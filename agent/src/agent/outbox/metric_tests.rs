@@ -51,7 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
     let added = (
         0..workers,
         0..METRICS.len(),
-        0..40_u32,
+        0..120_u32,
         millionths,
         any::<bool>(),
     );
@@ -68,7 +68,7 @@ fn step() -> impl Strategy<Value = Step> {
             },
         })),
         2 => (0..workers).prop_map(Step::HandOver),
-        2 => (0..AGENTS, 0..50_u32, any::<bool>()).prop_map(|(agent, second, twice)| Step::Send(agent, second, twice)),
+        2 => (0..AGENTS, 0..130_u32, any::<bool>()).prop_map(|(agent, second, twice)| Step::Send(agent, second, twice)),
     ]
 }
 
@@ -113,7 +113,8 @@ fn record(id: &RunId) -> RunRecord {
         test: LoadTest::default(),
         phase: RunPhase::Running,
         created_at: WallClock::start().now(),
-        started_at: Some(WallClock::start().now()),
+        // Long ago, so that rows of longer stretches are made.
+        started_at: Some(WallClock::start().now() - Duration::from_secs(200)),
         ended_at: None,
         agents: (0..AGENTS).map(agent).collect(),
         profile: LoadProfile::default(),
@@ -201,7 +202,7 @@ proptest! {
     /// Whatever is handed over when, and sent how often: the numbers are those of all values, in any window.
     #[test]
     fn metrics_of_three_agents_are_those_of_all_values(
-        steps in prop::collection::vec(step(), 0..120), from in 0..20_u32, length in 1..40_u32,
+        steps in prop::collection::vec(step(), 0..200), from in 0..70_u32, length in 1..130_u32,
     ) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
