@@ -61,7 +61,7 @@ impl ThresholdUnit {
             Self::Share => "a percentage such as 1%",
             Self::PerSecond => "a number per second such as 200",
             Self::Count => "a number such as 1000",
-            Self::Number => "a number such as 20.5, without a unit",
+            Self::Number => "a number such as 20.5 or -3, without a unit",
         }
     }
 
@@ -74,6 +74,7 @@ impl ThresholdUnit {
             Self::Share => format!("{} %", rounded(value * 100.0, 3)),
             Self::PerSecond => format!("{}/s", rounded(value, 1)),
             Self::Count => rounded(value, 0),
+            Self::Number if value.abs() >= 1.0 => rounded(value, 3),
             Self::Number => rounded(value, 6),
         }
     }

@@ -41,6 +41,10 @@ pub enum ThresholdProblem {
     #[error("the metric is missing before `{0}`; write one such as `p95`")]
     NoMetric(&'static str),
     #[error(
+        "the statistic of the custom metric is missing before `{0}`; write one behind its name, such as `p95`"
+    )]
+    NoStatistic(&'static str),
+    #[error(
         "`{found}` is not a valid metric; {}",
         or_meant(.nearest.as_deref(), "use a percentile such as p95, mean, median, min or max, also with ttfb. or intended. before it, or rps, requests, failures, error_rate, skipped or generator.saturated")
     )]

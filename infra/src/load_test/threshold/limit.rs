@@ -12,6 +12,8 @@ const BASELINE: &str = "baseline";
 pub enum ThresholdLimit {
     /// A fixed amount.
     Fixed(Amount),
+    /// A fixed amount below 0: only values of custom metrics may be negative.
+    Negative(Amount),
     /// What the same metric was in the run that the test is compared with.
     Baseline(Option<BaselineChange>),
 }
@@ -41,6 +43,7 @@ impl ThresholdLimit {
     pub(super) fn value(self, unit: ThresholdUnit, baseline: Option<f64>) -> Option<f64> {
         match self {
             Self::Fixed(amount) => Some(amount.value(unit)),
+            Self::Negative(amount) => Some(-amount.value(unit)),
             Self::Baseline(None) => baseline,
             Self::Baseline(Some(change)) => Some(change.changed(baseline?, unit)),
         }
@@ -49,6 +52,7 @@ impl ThresholdLimit {
     pub(super) fn text(self, unit: ThresholdUnit) -> String {
         match self {
             Self::Fixed(amount) => amount.text(unit),
+            Self::Negative(amount) => format!("-{}", amount.text(unit)),
             Self::Baseline(None) => BASELINE.to_owned(),
             Self::Baseline(Some(change)) => {
                 let sign = if change.is_less { '-' } else { '+' };
@@ -70,7 +74,10 @@ impl ThresholdLimit {
             return BaselineChange::read(change.trim(), text, unit)
                 .map(|change| Some(Self::Baseline(change)));
         }
-        let amount = Amount::read(text, unit);
+        let below_zero = text
+            .strip_prefix('-')
+            .filter(|_| unit == ThresholdUnit::Number);
+        let amount = Amount::read(below_zero.unwrap_or(text), unit);
         let (most, most_text) = unit.most();
         if amount.is_some_and(|amount| amount > most) {
             return Err(ThresholdProblem::TooLarge {
@@ -78,7 +85,10 @@ impl ThresholdLimit {
                 most: most_text,
             });
         }
-        Ok(amount.map(Self::Fixed))
+        Ok(amount.map(match below_zero {
+            Some(_) => Self::Negative,
+            None => Self::Fixed,
+        }))
     }
 
     pub(super) fn is_zero(self) -> bool {
@@ -118,10 +128,10 @@ impl BaselineChange {
         Ok(Some(Self { is_less, by }))
     }
 
-    /// Never below 0.
+    /// Never below 0, where what is measured never is.
     fn changed(self, baseline: f64, unit: ThresholdUnit) -> f64 {
         let by = match self.by {
-            ChangeBy::Percent(percent) => baseline * percent.fraction(),
+            ChangeBy::Percent(percent) => baseline.abs() * percent.fraction(),
             ChangeBy::Absolute(amount) => amount.value(unit),
         };
         let changed = if self.is_less {
@@ -129,6 +139,9 @@ impl BaselineChange {
         } else {
             baseline + by
         };
-        changed.max(0.0)
+        match unit {
+            ThresholdUnit::Number => changed,
+            _ => changed.max(0.0),
+        }
     }
 }

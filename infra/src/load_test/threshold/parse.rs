@@ -125,6 +125,9 @@ impl Reading {
         let (sign, rest) = rest.split_at(end);
         let comparison = comparison(sign)?;
         let metric = match metric.trim() {
+            "" if custom.is_some() => {
+                return Err(ThresholdProblem::NoStatistic(comparison.sign()));
+            }
             "" => return Err(ThresholdProblem::NoMetric(comparison.sign())),
             metric if custom.is_some() => ThresholdMetric::read_custom(metric)?,
             metric => ThresholdMetric::read(metric)?,
@@ -171,12 +174,8 @@ impl Reading {
 
     fn finish(self) -> Result<Threshold, ThresholdProblem> {
         let of = self.of.unwrap_or_default();
-        if of != ThresholdSubject::All && !self.metric.is_of_endpoints() {
-            return Err(ThresholdProblem::NotOfEndpoints {
-                metric: self.metric.to_string(),
-            });
-        }
-        Ok(Threshold {
+        let is_of_endpoints = of != ThresholdSubject::All;
+        let threshold = Threshold {
             metric: self.metric,
             comparison: self.comparison,
             limit: self.limit,
@@ -184,7 +183,13 @@ impl Reading {
             during: self.during.unwrap_or_default(),
             within_s: self.within_s,
             abort_after_s: self.abort_after_s,
-        })
+        };
+        if is_of_endpoints && !threshold.metric.is_of_endpoints() {
+            return Err(ThresholdProblem::NotOfEndpoints {
+                metric: threshold.metric_text(),
+            });
+        }
+        Ok(threshold)
     }
 }
 

@@ -133,6 +133,12 @@ fn limits_are_in_the_unit_of_the_metric() {
         Some(0.02)
     );
     assert_eq!(value("error_rate < baseline + 1pp", Some(0.01)), Some(0.02));
+    // Only values of custom metrics are ever below 0.
+    assert_eq!(value("metric depth min > -5.5", None), Some(-5.5));
+    let last = |limit: &str| value(&format!("metric balance last >= {limit}"), Some(-100.0));
+    assert_eq!(last("baseline - 10"), Some(-110.0));
+    assert_eq!(last("baseline - 10%"), Some(-110.0));
+    assert_eq!(last("baseline + 10%"), Some(-90.0));
 }
 
 #[test]
