@@ -7,12 +7,15 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use clap::{Args, ValueEnum};
+use greylag_infra::protocol::cut;
 use greylag_reporting::coordinator::{Collector, PushAnswer};
+use greylag_reporting::plain_text;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Collected, LengthLimitError, Limited};
 use reqwest::redirect::Policy;
-use reqwest::{Body, Client, Method, Response};
+use reqwest::{Body, Client, Method, RequestBuilder};
 use url::Url;
 
 use super::failure::Failure;
@@ -21,6 +24,17 @@ use crate::innermost::innermost;
 
 /// How long a push may take unless something else is said, in ms; OpenTelemetry's default.
 const DEFAULT_TIMEOUT_MS: &str = "10000";
+/// How long it may be allowed to take, in ms: others wait for it.
+const LONGEST_TIMEOUT_MS: u64 = 60_000;
+/// Longest answer of a collector that is read, in bytes: one that takes everything says nothing.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// Longest reason of a collector that is logged, in bytes.
+const MAX_REASON_BYTES: usize = 400;
+/// Bytes before a message of gRPC: whether it is compressed, and its length.
+const GRPC_PREFIX_BYTES: usize = 5;
+/// The port on which collectors usually speak a protocol, and what to try there if the other one fails.
+const USUAL_PORTS: [(u16, OtlpProtocol); 2] =
+    [(4317, OtlpProtocol::Grpc), (4318, OtlpProtocol::Http)];
 /// Path of the method that takes metrics by gRPC, and of those by HTTP.
 const GRPC_PATH: &str = "opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 const HTTP_PATH: &str = "v1/metrics";
@@ -51,7 +65,8 @@ pub(crate) struct OtlpOptions {
     )]
     otlp_headers: Option<OtlpHeaders>,
     /// Longest time for a push, in ms.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_TIMEOUT", value_name = "MS", default_value = DEFAULT_TIMEOUT_MS)]
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_TIMEOUT", value_name = "MS", default_value = DEFAULT_TIMEOUT_MS,
+        value_parser = clap::value_parser!(u64).range(1..=LONGEST_TIMEOUT_MS))]
     otlp_timeout: u64,
 }
 
@@ -161,7 +176,10 @@ pub(crate) fn collector_of(options: OtlpOptions) -> Result<Option<Collector>, Fa
         OtlpProtocol::Http => HTTP_PATH,
     };
     let base = url.path().trim_end_matches('/').to_owned();
-    url.set_path(&format!("{base}/{path}"));
+    // OTEL_EXPORTER_OTLP_METRICS_ENDPOINT has the path of the method already.
+    if protocol == OtlpProtocol::Grpc || !base.ends_with(&format!("/{HTTP_PATH}")) {
+        url.set_path(&format!("{base}/{path}"));
+    }
     let mut headers = options
         .otlp_headers
         .map(|headers| headers.0)
@@ -202,42 +220,96 @@ fn send(client: &Client, url: &Url, protocol: OtlpProtocol, message: Vec<u8>) ->
         OtlpProtocol::Http => message,
     };
     let request = client.request(Method::POST, url.clone()).body(body);
+    let advice = advice(url, protocol);
     Box::pin(async move {
-        let response = request.send().await;
-        let response = response.map_err(|error| innermost(&error.without_url()))?;
-        let status = response.status();
-        if !status.is_success() {
-            return Err(format!("it answered with status {}", status.as_u16()));
+        let answer = answer(request, protocol).await;
+        answer.map_err(|reason| format!("{reason}{advice}"))
+    })
+}
+
+/// What to try when pushes fail, if the port is usually one of the other protocol.
+fn advice(url: &Url, protocol: OtlpProtocol) -> String {
+    let usual = USUAL_PORTS
+        .iter()
+        .find(|(port, _)| url.port() == Some(*port));
+    match usual {
+        Some((port, usual)) if *usual != protocol => {
+            let value = usual.to_possible_value();
+            let value = value.expect("every protocol can be chosen");
+            let name = value.get_name();
+            format!(
+                "; collectors usually speak {name} on port {port}, so try --otlp-protocol {name}"
+            )
         }
-        match protocol {
-            OtlpProtocol::Grpc => grpc_answer(response).await,
-            OtlpProtocol::Http => Ok(()),
+        _ => String::new(),
+    }
+}
+
+/// Sends a request and reads the message in its answer.
+async fn answer(request: RequestBuilder, protocol: OtlpProtocol) -> Result<Vec<u8>, String> {
+    let response = request.send().await;
+    let response = response.map_err(|error| innermost(&error.without_url()))?;
+    let status = response.status();
+    if !status.is_success() {
+        return Err(format!("it answered with status {}", status.as_u16()));
+    }
+    let (head, body) = http::Response::<Body>::from(response).into_parts();
+    let body = bounded(body).await?;
+    match protocol {
+        OtlpProtocol::Grpc => grpc_answer(&head.headers, body),
+        OtlpProtocol::Http => Ok(body.to_bytes().into()),
+    }
+}
+
+/// Reads an answer up to [`MAX_ANSWER_BYTES`].
+async fn bounded(body: Body) -> Result<Collected<Bytes>, String> {
+    let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
+    body.map_err(|error| match error.downcast::<reqwest::Error>() {
+        Ok(error) => innermost(&error.without_url()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            format!("its answer is longer than {} KiB", MAX_ANSWER_BYTES / 1024)
         }
+        Err(error) => innermost(&*error),
     })
 }
 
 /// A message as gRPC sends it: not compressed, with its length.
 fn framed(message: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(message.len()).expect("the counts of ten runs are far from 4 GiB");
-    let mut framed = Vec::with_capacity(message.len() + 5);
+    let length =
+        u32::try_from(message.len()).expect("the counts of so few runs are far from 4 GiB");
+    let mut framed = Vec::with_capacity(message.len() + GRPC_PREFIX_BYTES);
     framed.push(0);
     framed.extend_from_slice(&length.to_be_bytes());
     framed.extend_from_slice(message);
     framed
 }
 
-/// What gRPC says in the trailers, or in the headers where there is no message.
-async fn grpc_answer(response: Response) -> Result<(), String> {
-    let (head, body) = http::Response::<Body>::from(response).into_parts();
-    let body = body.collect().await;
-    let body = body.map_err(|error| innermost(&error.without_url()))?;
-    let trailers = body.trailers().cloned().unwrap_or_default();
+/// A message without what gRPC sends before it; empty for one that is compressed or incomplete.
+fn unframed(framed: &[u8]) -> Vec<u8> {
+    let message = || {
+        let (prefix, rest) = framed.split_at_checked(GRPC_PREFIX_BYTES)?;
+        let (is_compressed, length) = prefix.split_first()?;
+        let length = u32::from_be_bytes(length.try_into().ok()?);
+        let message = rest.get(..usize::try_from(length).ok()?)?;
+        (*is_compressed == 0).then(|| message.to_vec())
+    };
+    message().unwrap_or_default()
+}
+
+/// What gRPC says in the trailers, or in the headers where there is no message, and the message.
+fn grpc_answer(headers: &HeaderMap, body: Collected<Bytes>) -> Result<Vec<u8>, String> {
     let said = |name: &str| {
-        let value = trailers.get(name).or_else(|| head.headers.get(name))?;
-        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        let trailers = body.trailers();
+        let value = trailers.and_then(|trailers| trailers.get(name));
+        let value = value.or_else(|| headers.get(name))?;
+        let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        // Percent-encoded UTF-8, but some send it as it is.
+        let decoded = percent_decoded(&text);
+        let text = decoded.map_or(text, |bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Some(cut(plain_text(&text).trim(), MAX_REASON_BYTES).into_owned())
     };
     match said("grpc-status").as_deref() {
-        Some(GRPC_OK) => Ok(()),
+        Some(GRPC_OK) => Ok(unframed(&body.to_bytes())),
         Some(status) => {
             let message = said("grpc-message").unwrap_or_default();
             Err(format!("it answered with gRPC status {status} {message}")
@@ -256,10 +328,8 @@ mod tests {
     use std::sync::Mutex;
 
     use axum::Router;
-    use axum::body::Bytes;
     use axum::routing::post;
     use clap::Parser;
-    use http::StatusCode;
     use tokio::net::TcpListener;
 
     use super::*;
@@ -291,6 +361,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn only_whole_messages_are_read() {
+        assert_eq!(unframed(&framed(b"answer")), b"answer");
+        for wrong in [&b""[..], b"\0\0\0", b"\0\0\0\0\x02a", b"\x01\0\0\0\x01a"] {
+            assert_eq!(unframed(wrong), b"", "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_port_of_the_other_protocol_is_pointed_out() {
+        let of = |url: &str, protocol| advice(&url.parse().unwrap(), protocol);
+        let said = of("http://collector:4318", OtlpProtocol::Grpc);
+        assert!(
+            said.ends_with("try --otlp-protocol http/protobuf"),
+            "{said}"
+        );
+        let said = of("http://collector:4317", OtlpProtocol::Http);
+        assert!(said.ends_with("try --otlp-protocol grpc"), "{said}");
+        assert_eq!(of("http://collector:4317", OtlpProtocol::Grpc), "");
+        assert_eq!(of("http://collector", OtlpProtocol::Grpc), "");
+    }
+
     #[tokio::test]
     async fn a_push_by_http_is_the_message() {
         let got = Arc::new(Mutex::new(Vec::new()));
@@ -303,9 +395,12 @@ mod tests {
                 body.to_vec(),
             );
             keep.lock().unwrap().push(said);
-            async { StatusCode::OK }
+            async { "taken" }
         };
-        let router = Router::new().route("/otel/v1/metrics", post(take));
+        let endless = || async { vec![b'x'; MAX_ANSWER_BYTES + 1] };
+        let router = Router::new()
+            .route("/otel/v1/metrics", post(take))
+            .route("/long/v1/metrics", post(endless));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(async { axum::serve(listener, router).await });
@@ -313,13 +408,21 @@ mod tests {
         let header = "authorization=Bearer%20geheim";
         let protocol = ["--otlp-protocol", "http/protobuf", "--otlp-headers", header];
         let right = collector(&[&["--otlp", &url][..], &protocol[..]].concat());
-        assert_eq!((right.send)(b"counts".to_vec()).await, Ok(()));
+        assert_eq!(
+            (right.send)(b"counts".to_vec()).await,
+            Ok(b"taken".to_vec())
+        );
         let said = (
             "application/x-protobuf".to_owned(),
             "Bearer geheim".to_owned(),
             b"counts".to_vec(),
         );
         assert_eq!(*got.lock().unwrap(), [said]);
+        // As OTEL_EXPORTER_OTLP_METRICS_ENDPOINT has it.
+        let long = format!("http://{address}/long/v1/metrics");
+        let long = collector(&[&["--otlp", &long][..], &protocol[..]].concat());
+        let refused = (long.send)(Vec::new()).await.unwrap_err();
+        assert_eq!(refused, "its answer is longer than 64 KiB");
         let elsewhere = format!("http://{address}/");
         let wrong = collector(&[&["--otlp", &elsewhere][..], &protocol[..]].concat());
         let refused = (wrong.send)(Vec::new()).await.unwrap_err();
@@ -355,7 +458,7 @@ mod tests {
                             let mut sent = respond
                                 .send_response(answer.body(()).unwrap(), false)
                                 .unwrap();
-                            sent.send_data(vec![0; 5].into(), false).unwrap();
+                            sent.send_data(framed(b"answer").into(), false).unwrap();
                             let mut trailers = HeaderMap::new();
                             trailers.insert("grpc-status", HeaderValue::from_static("0"));
                             sent.send_trailers(trailers).unwrap();
@@ -363,7 +466,7 @@ mod tests {
                         1 => {
                             let answer = answer
                                 .header("grpc-status", "16")
-                                .header("grpc-message", "no token");
+                                .header("grpc-message", "no%20token%0a%1b[31mhere");
                             respond
                                 .send_response(answer.body(()).unwrap(), true)
                                 .unwrap();
@@ -394,9 +497,9 @@ mod tests {
             "x-tenant=7",
         ]);
         let push = |text: &str| (collector.send)(text.as_bytes().to_vec());
-        assert_eq!(push("counts").await, Ok(()));
+        assert_eq!(push("counts").await, Ok(b"answer".to_vec()));
         let refused = push("again").await.unwrap_err();
-        assert_eq!(refused, "it answered with gRPC status 16 no token");
+        assert_eq!(refused, "it answered with gRPC status 16 no tokenhere");
         let strange = push("").await.unwrap_err();
         assert!(
             strange.contains("--otlp-protocol http/protobuf"),

@@ -9,9 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greylag_infra::RunId;
+use greylag_infra::protocol::cut;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
+use prost::Message as _;
 use tokio::time::Instant;
 
 use super::Coordinator;
+use crate::plain_text::plain_text;
 use crate::results::metrics::{Otlp, otlp_of};
 use crate::store::StoreError;
 
@@ -19,9 +23,11 @@ use crate::store::StoreError;
 pub const PUSH_EVERY: Duration = Duration::from_secs(10);
 /// How often it is looked at most whether a run has ended since.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Longest message of a collector that is logged, in bytes.
+const MAX_MESSAGE_BYTES: usize = 400;
 
-/// What became of a push: nothing, or why the collector does not have it.
-pub type PushAnswer = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+/// What became of a push: the encoded `ExportMetricsServiceResponse`, or why the collector does not have it.
+pub type PushAnswer = Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>>;
 
 /// Where the counts of active runs are pushed to.
 #[derive(Clone)]
@@ -48,7 +54,11 @@ impl Coordinator {
                 match pushes.push_if_due(&coordinator, &collector).await {
                     Ok(()) => {}
                     Err(StoreError::Closed) => return,
-                    Err(error) => tracing::warn!(%error, "cannot read what is pushed by OTLP now"),
+                    Err(error) => {
+                        // Otherwise it would be tried again every second.
+                        pushes.unfinished.clear();
+                        tracing::warn!(%error, "cannot read what is pushed by OTLP now");
+                    }
                 }
                 drop(coordinator);
                 tokio::time::sleep(LOOK_EVERY).await;
@@ -63,8 +73,43 @@ struct Pushes {
     last: Option<Instant>,
     /// The runs that were not over then.
     unfinished: BTreeSet<RunId>,
-    /// Whether the collector took the last one.
-    is_away: bool,
+    /// What the collector made of the last one.
+    taken: Taken,
+}
+
+/// What a collector makes of a push.
+#[derive(Debug, Clone, Default, PartialEq)]
+enum Taken {
+    #[default]
+    Whole,
+    /// It took the push with this to say, such as what it left out.
+    Remarked(String),
+    /// It does not have it, for this reason.
+    Not(String),
+}
+
+impl Taken {
+    fn of(answer: Result<Vec<u8>, String>) -> Self {
+        let response = match answer {
+            Ok(response) => response,
+            Err(reason) => return Self::Not(reason),
+        };
+        // Some answer by HTTP with a text of their own, which is success all the same.
+        let response = ExportMetricsServiceResponse::decode(&*response).ok();
+        let Some(partial) = response.and_then(|response| response.partial_success) else {
+            return Self::Whole;
+        };
+        let message = plain_text(&partial.error_message);
+        let message = cut(message.trim(), MAX_MESSAGE_BYTES);
+        match (partial.rejected_data_points, &*message) {
+            (..=0, "") => Self::Whole,
+            (..=0, message) => Self::Remarked(message.to_owned()),
+            (rejected, "") => Self::Remarked(format!("{rejected} data points rejected")),
+            (rejected, message) => {
+                Self::Remarked(format!("{rejected} data points rejected: {message}"))
+            }
+        }
+    }
 }
 
 impl Pushes {
@@ -78,6 +123,8 @@ impl Pushes {
             return Ok(());
         }
         self.last = Some(Instant::now());
+        // Until something has been pushed, nothing waits for an end.
+        self.unfinished.clear();
         let Some(Otlp {
             message,
             unfinished,
@@ -86,7 +133,7 @@ impl Pushes {
             return Ok(());
         };
         self.unfinished = unfinished;
-        self.note((collector.send)(message).await);
+        self.note(Taken::of((collector.send)(message).await));
         Ok(())
     }
 
@@ -100,21 +147,52 @@ impl Pushes {
         Ok(!self.unfinished.iter().all(is_unfinished))
     }
 
-    /// Logs when the collector begins to refuse pushes, and when it takes them again.
-    fn note(&mut self, answer: Result<(), String>) {
-        match (answer, self.is_away) {
-            (Err(reason), false) => {
-                self.is_away = true;
-                tracing::warn!(
-                    "the OTLP collector has not taken the metrics, trying again every {} s: {reason}",
-                    PUSH_EVERY.as_secs()
-                );
+    /// Logs when the collector begins to refuse pushes or parts of them, and when it takes them again.
+    fn note(&mut self, taken: Taken) {
+        let is_news = std::mem::discriminant(&taken) != std::mem::discriminant(&self.taken);
+        match &taken {
+            _ if !is_news => {}
+            Taken::Whole => tracing::info!("the OTLP collector takes the metrics again"),
+            Taken::Remarked(message) => {
+                tracing::warn!("the OTLP collector has taken the metrics with a remark: {message}")
             }
-            (Ok(()), true) => {
-                self.is_away = false;
-                tracing::info!("the OTLP collector takes the metrics again");
-            }
-            _ => {}
+            Taken::Not(reason) => tracing::warn!(
+                "the OTLP collector has not taken the metrics, trying again every {} s: {reason}",
+                PUSH_EVERY.as_secs()
+            ),
         }
+        self.taken = taken;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsPartialSuccess;
+
+    use super::*;
+
+    #[test]
+    fn what_a_collector_leaves_out_is_noticed() {
+        let taken = |rejected_data_points, error_message: &str| {
+            let partial_success = Some(ExportMetricsPartialSuccess {
+                rejected_data_points,
+                error_message: error_message.to_owned(),
+            });
+            let response = ExportMetricsServiceResponse { partial_success };
+            Taken::of(Ok(response.encode_to_vec()))
+        };
+        let remarked = |message: &str| Taken::Remarked(message.to_owned());
+        assert_eq!(taken(0, ""), Taken::Whole);
+        assert_eq!(taken(0, "old\u{1b}[2J names"), remarked("old names"));
+        assert_eq!(taken(3, ""), remarked("3 data points rejected"));
+        assert_eq!(taken(3, "late"), remarked("3 data points rejected: late"));
+        let Taken::Remarked(long) = taken(0, &"x".repeat(1_000)) else {
+            panic!("it has a message");
+        };
+        assert_eq!(long.len(), MAX_MESSAGE_BYTES);
+        assert_eq!(Taken::of(Ok(Vec::new())), Taken::Whole);
+        assert_eq!(Taken::of(Ok(b"OK, thank you".to_vec())), Taken::Whole);
+        let away = Err("connection refused".to_owned());
+        assert_eq!(Taken::of(away), Taken::Not("connection refused".to_owned()));
     }
 }

@@ -101,8 +101,13 @@ impl MetricRow {
         }
     }
 
-    /// What it is in one line: the cells that it has, with their titles.
+    /// What it is in one line.
     pub(crate) fn line(&self) -> String {
+        format!("{} ({}): {}", self.name, self.kind, self.values())
+    }
+
+    /// The cells that it has, with their titles.
+    pub(crate) fn values(&self) -> String {
         let cells = METRIC_COLUMNS.iter().zip(&self.cells).skip(1);
         let cells = cells.filter(|(_, cell)| *cell != NONE);
         let mut parts: Vec<String> = cells
@@ -111,7 +116,7 @@ impl MetricRow {
         if parts.is_empty() {
             parts.push("no values".to_owned());
         }
-        format!("{} ({}): {}", self.name, self.kind, parts.join(", "))
+        parts.join(", ")
     }
 }
 

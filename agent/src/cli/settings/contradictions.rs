@@ -25,12 +25,15 @@ const EXCLUSIVE: [(&str, &str, &str); 3] = [
 const OF_LOCAL_RUNS: [&str; 4] = ["port", "data", "web_host", "trace_url"];
 
 /// Options that say more about another one, with that one.
-const PARTS: [(&str, &str); 5] = [
+const PARTS: [(&str, &str); 8] = [
     ("csv_full_history", "csv"),
     ("ca", "coordinator"),
     ("agents", "coordinator"),
     ("agents_timeout", "coordinator"),
     ("share", "coordinator"),
+    ("otlp_protocol", "otlp"),
+    ("otlp_headers", "otlp"),
+    ("otlp_timeout", "otlp"),
 ];
 
 pub(super) fn resolve(

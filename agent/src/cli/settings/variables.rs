@@ -13,6 +13,9 @@ use super::{LIKE_LOCUST, Origin, Rank, Setting, Settings, Surroundings, is_switc
 const LOCUST: &str = "LOCUST_";
 /// What ours begin with.
 const OURS: &str = "GREYLAG_";
+/// What those of every program with OpenTelemetry begin with, and those of them that are about metrics alone.
+const OTLP: &str = "OTEL_EXPORTER_OTLP_";
+const OTLP_METRICS: &str = "OTEL_EXPORTER_OTLP_METRICS_";
 
 /// Adds what variables say about options that were not given on the command line.
 pub(super) fn add(
@@ -36,7 +39,11 @@ pub(super) fn add(
         if settings.by_id.contains_key(id) {
             continue;
         }
-        if let Some((other, _)) = given.iter().find(|(_, other)| other != value) {
+        // Those of OpenTelemetry may be meant for other programs, so ours win over them.
+        let mut ours = given.iter().filter(|(name, _)| !name.starts_with(OTLP));
+        if !name.starts_with(OTLP)
+            && let Some((other, _)) = ours.find(|(_, other)| other != value)
+        {
             settings.problems.push(format!(
                 "{name} and {other} mean the same and have different values; unset one of the two"
             ));
@@ -52,12 +59,17 @@ pub(super) fn add(
     }
 }
 
-/// The names of an option's variables, the usual one first.
+/// The names of an option's variables, the one that counts first.
 fn names(arg: &Arg) -> Vec<String> {
     let Some(usual) = arg.get_env() else {
         return Vec::new();
     };
-    let mut names = vec![usual.to_string_lossy().into_owned()];
+    let usual = usual.to_string_lossy().into_owned();
+    // By OpenTelemetry's specification of exporters, the narrower variable wins.
+    let (mut names, last) = match usual.strip_prefix(OTLP) {
+        Some(what) => (Vec::new(), vec![format!("{OTLP_METRICS}{what}"), usual]),
+        None => (vec![usual], Vec::new()),
+    };
     let longs = arg.get_all_aliases().unwrap_or_default();
     for long in arg.get_long().into_iter().chain(longs) {
         let name = variable(OURS, long);
@@ -65,6 +77,7 @@ fn names(arg: &Arg) -> Vec<String> {
             names.push(name);
         }
     }
+    names.extend(last);
     names
 }
 

@@ -173,7 +173,7 @@ impl MarkdownSummary {
         }
         text.push_str("### Custom metrics\n\n");
         for metric in metrics.iter().take(MAX_METRICS) {
-            writeln!(text, "- {}", code(&MetricRow::of(metric).line()))?;
+            writeln!(text, "- {}", metric_line(&MetricRow::of(metric)))?;
         }
         text.push('\n');
         more(text, metrics.len(), MAX_METRICS, "custom metrics")
@@ -361,6 +361,12 @@ fn write_comparison(
     more(text, rows.len(), MAX_DIFFERENCES, "differences")
 }
 
+/// Name and kind are cut apart from the values, which are numbers and titles of ours and stay whole.
+fn metric_line(row: &MetricRow) -> String {
+    let (name, kind) = (code(&row.name), code(&row.kind));
+    format!("{name} ({kind}): {}", row.values())
+}
+
 fn endpoint_cell(method: &str, name: &str) -> String {
     cell(format!("{method} {name}").trim_start())
 }
@@ -413,5 +419,35 @@ fn more(text: &mut String, all: usize, shown: usize, what: &str) -> std::fmt::Re
     match all.checked_sub(shown) {
         None | Some(0) => Ok(()),
         Some(others) => writeln!(text, "… and {others} more {what}\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use greylag_infra::MetricKind;
+
+    use super::super::code_span::MAX_CHARS;
+    use super::*;
+    use crate::results::summary::SummaryMetric;
+
+    #[test]
+    fn values_of_a_metric_with_a_long_name_are_whole() {
+        let mut metric = SummaryMetric {
+            name: "x".repeat(MAX_CHARS + 1),
+            kind: MetricKind::Counter,
+            unit: "bytes`".to_owned(),
+            count: 3,
+            total: Some(1_234.5),
+            per_second: Some(0.25),
+            ..SummaryMetric::default()
+        };
+        let values = "total 1,235, per second 0.25";
+        let line = metric_line(&MetricRow::of(&metric));
+        assert!(line.ends_with(values), "{line}");
+        metric.name = "sent".to_owned();
+        assert_eq!(
+            metric_line(&MetricRow::of(&metric)),
+            format!("`sent` (`` counter, bytes` ``): {values}")
+        );
     }
 }

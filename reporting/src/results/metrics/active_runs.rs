@@ -1,10 +1,10 @@
 //! The counts of runs that are active, in a bounded number of series.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use greylag_infra::RunRecord;
 use greylag_infra::protocol::{Endpoint, OTHER};
+use greylag_infra::{RunId, RunRecord, WallTime};
 
 use crate::coordinator::Coordinator;
 use crate::measure::interval::{Interval, Outcome};
@@ -12,7 +12,8 @@ use crate::plain_text::plain_text;
 use crate::results::summary::SummaryMetric;
 use crate::store::{RunFilter, RunTotals, Scope, StoreError};
 
-/// Runs whose counts are shown, at most.
+/// Runs in progress whose counts are shown, at most, and as many that ended: places of their own, so that the last counts of a run are
+/// shown however many others go on.
 pub(super) const MAX_RUNS: usize = 10;
 /// Endpoints of a run that have series of their own, at most: those that were requested first, so that later ones change nothing.
 pub(super) const MAX_ENDPOINTS_OF_RUN: usize = 200;
@@ -68,7 +69,7 @@ impl EndpointCounts {
     }
 }
 
-/// The unfinished runs that have begun, and those that ended lately, as far as there is room.
+/// The unfinished runs that have begun, and those that ended lately, each as far as there is room.
 pub(super) async fn active(
     coordinator: &Coordinator,
     unfinished: Vec<RunRecord>,
@@ -78,13 +79,40 @@ pub(super) async fn active(
         limit: Some(MAX_RUNS_READ),
         ..RunFilter::default()
     };
+    Ok(shown(unfinished, store.runs(newest).await?, now))
+}
+
+/// Which of the unfinished and of the newest runs are shown at `now`.
+fn shown(unfinished: Vec<RunRecord>, newest: Vec<RunRecord>, now: WallTime) -> Vec<RunRecord> {
     let begun = unfinished
         .into_iter()
         .filter(|run| run.started_at.is_some());
-    let ended = store.runs(newest).await?.into_iter().filter(|run| {
-        run.started_at.is_some() && run.ended_at.is_some_and(|end| now - end <= SHOWN_AFTER_END)
-    });
-    Ok(begun.chain(ended).take(MAX_RUNS).collect())
+    let mut shown: Vec<RunRecord> = begun.take(MAX_RUNS).collect();
+    // They are read one after the other, and a run that ends in between is in both.
+    let in_progress: BTreeSet<RunId> = shown.iter().map(|run| run.id.clone()).collect();
+    let mut ended: Vec<RunRecord> = newest
+        .into_iter()
+        .filter(|run| {
+            run.started_at.is_some()
+                && run.ended_at.is_some_and(|end| now - end <= SHOWN_AFTER_END)
+                && !in_progress.contains(&run.id)
+        })
+        .collect();
+    ended.sort_by_key(|run| std::cmp::Reverse(run.ended_at));
+    shown.extend(ended.into_iter().take(MAX_RUNS));
+    shown
+}
+
+/// What was read of a run; `None` for one that has been deleted since the runs were listed, which must not cost the others their counts.
+///
+/// # Errors
+/// The database failed.
+pub(super) fn unless_deleted<T>(read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(StoreError::UnknownRun(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The same with what they have counted.
@@ -94,17 +122,21 @@ pub(super) async fn read(
 ) -> Result<Vec<ActiveRun>, StoreError> {
     let mut read = Vec::new();
     for run in active(coordinator, unfinished).await? {
-        read.push(ActiveRun {
-            id: run.id.to_string(),
-            test: plain_text(&run.test.name),
-            number: run.number,
-            elapsed_s: run.elapsed_s(coordinator.now()),
-            users: users_of(coordinator, &run).await?,
-            endpoints: counts_of(coordinator, &run, None).await?,
-            custom: custom_of(coordinator, &run).await?,
-        });
+        read.extend(unless_deleted(read_one(coordinator, &run).await)?);
     }
     Ok(read)
+}
+
+async fn read_one(coordinator: &Coordinator, run: &RunRecord) -> Result<ActiveRun, StoreError> {
+    Ok(ActiveRun {
+        id: run.id.to_string(),
+        test: plain_text(&run.test.name),
+        number: run.number,
+        elapsed_s: run.elapsed_s(coordinator.now()),
+        users: users_of(coordinator, run).await?,
+        endpoints: counts_of(coordinator, run, None).await?,
+        custom: custom_of(coordinator, run).await?,
+    })
 }
 
 /// The active users of a run.
@@ -174,7 +206,64 @@ fn counts(totals: &RunTotals, first: &[Endpoint]) -> EndpointsCounts {
 
 #[cfg(test)]
 mod tests {
+    use greylag_infra::{Completeness, LoadProfile, LoadTest, RunPhase};
+
     use super::*;
+
+    /// A run that began at 1 s, and ended at `ended_s` if that is given.
+    fn run(id: &str, ended_s: Option<u64>) -> RunRecord {
+        let at = |second: u64| WallTime::from_micros(second * 1_000_000);
+        RunRecord {
+            id: id.into(),
+            number: 1,
+            test: LoadTest::default(),
+            phase: match ended_s {
+                None => RunPhase::Running,
+                Some(_) => RunPhase::Finished,
+            },
+            created_at: at(0),
+            started_at: Some(at(1)),
+            ended_at: ended_s.map(at),
+            agents: Vec::new(),
+            profile: LoadProfile::default(),
+            completeness: Completeness::default(),
+        }
+    }
+
+    fn ids(unfinished: Vec<RunRecord>, newest: Vec<RunRecord>) -> Vec<String> {
+        let now = WallTime::from_micros(1_000_000_000);
+        let shown = shown(unfinished, newest, now);
+        shown.iter().map(|run| run.id.to_string()).collect()
+    }
+
+    #[test]
+    fn a_run_that_ends_while_runs_are_read_is_shown_once() {
+        let newest = vec![run("b", None), run("a", Some(999)), run("c", Some(998))];
+        assert_eq!(
+            ids(vec![run("a", None), run("b", None)], newest),
+            ["a", "b", "c"]
+        );
+    }
+
+    #[test]
+    fn runs_that_ended_have_places_however_many_go_on() {
+        let unfinished: Vec<RunRecord> = (0..30).map(|n| run(&format!("u{n}"), None)).collect();
+        let long_ago = 1_000 - SHOWN_AFTER_END.as_secs() - 1;
+        let newest = (0..30).map(|n| run(&format!("e{n}"), Some(900 + n)));
+        let newest = newest.chain([run("old", Some(long_ago))]);
+        let shown = ids(unfinished, newest.collect());
+        let expected = (0..10).map(|n| format!("u{n}"));
+        let expected = expected.chain((20..30).rev().map(|n| format!("e{n}")));
+        assert_eq!(shown, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_deleted_run_is_left_out() {
+        assert_eq!(unless_deleted(Ok(1)).unwrap(), Some(1));
+        let deleted: Result<u64, _> = Err(StoreError::UnknownRun("a".into()));
+        assert_eq!(unless_deleted(deleted).unwrap(), None);
+        unless_deleted::<u64>(Err(StoreError::Closed)).unwrap_err();
+    }
 
     fn endpoint(name: &str) -> Endpoint {
         Endpoint {

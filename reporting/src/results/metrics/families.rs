@@ -118,7 +118,7 @@ impl Families {
     fn encode_runs(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let runs = &self.0.active;
         let about = format!(
-            "A run in progress, or that ended within {} minutes; {MAX_RUNS} at most",
+            "A run in progress, or that ended within {} minutes; at most {MAX_RUNS} of each",
             SHOWN_AFTER_END.as_secs() / 60
         );
         let mut family = gauges(encoder, "greylag_run_info", &about)?;

@@ -2,11 +2,11 @@
 //!
 //! The SDK of OpenTelemetry cannot be given histograms that were added up elsewhere, so its messages are filled directly.
 //! Names and attributes are those of the [semantic conventions](https://opentelemetry.io/docs/specs/semconv/http/http-metrics/) where they have
-//! any. An endpoint's name is no `url.template`: scenarios name requests as they like.
+//! any. Of those that they require, `server.address` and `server.port` are left out: a run has one host, which may be many servers, and a request
+//! may go elsewhere. Endpoints are not called `url.template`, because scenarios name requests as they like.
 
 use std::collections::BTreeSet;
 
-use greylag_infra::protocol::OTHER;
 use greylag_infra::{RunId, RunRecord};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
@@ -54,24 +54,10 @@ pub(crate) async fn otlp_of(coordinator: &Coordinator) -> Result<Option<Otlp>, S
     let now_ns = coordinator.now().as_micros().saturating_mul(1_000);
     let (mut durations, mut users) = (Vec::new(), Vec::new());
     for run in &runs {
-        let started_ns = run.started_at.unwrap_or_default().as_micros() * 1_000;
-        users.push(NumberDataPoint {
-            attributes: of_run(run),
-            time_unix_nano: now_ns,
-            value: Some(number_data_point::Value::AsInt(
-                i64::try_from(active_runs::users_of(coordinator, run).await?).unwrap_or(i64::MAX),
-            )),
-            ..NumberDataPoint::default()
-        });
-        for outcome in [Outcome::Ok, Outcome::Failed] {
-            let counts = active_runs::counts_of(coordinator, run, Some(outcome)).await?;
-            for ((method, name), counts) in counts {
-                if counts.requests == 0 {
-                    continue;
-                }
-                let attributes = attributes(run, &method, name, outcome);
-                durations.push(point(&counts, attributes, started_ns, now_ns));
-            }
+        let read = points_of(coordinator, run, now_ns).await;
+        if let Some((active, finished)) = active_runs::unless_deleted(read)? {
+            users.push(active);
+            durations.extend(finished);
         }
     }
     let metrics = vec![
@@ -98,6 +84,37 @@ pub(crate) async fn otlp_of(coordinator: &Coordinator) -> Result<Option<Otlp>, S
         message: request(metrics).encode_to_vec(),
         unfinished: unfinished.map(|run| run.id.clone()).collect(),
     }))
+}
+
+/// The users of a run, and the response times of its endpoints by outcome.
+async fn points_of(
+    coordinator: &Coordinator,
+    run: &RunRecord,
+    now_ns: u64,
+) -> Result<(NumberDataPoint, Vec<HistogramDataPoint>), StoreError> {
+    let started_ns = run.started_at.unwrap_or_default().as_micros() * 1_000;
+    let active = active_runs::users_of(coordinator, run).await?;
+    let users = NumberDataPoint {
+        attributes: of_run(run),
+        time_unix_nano: now_ns,
+        value: Some(number_data_point::Value::AsInt(
+            i64::try_from(active).unwrap_or(i64::MAX),
+        )),
+        ..NumberDataPoint::default()
+    };
+    let mut durations = Vec::new();
+    for outcome in [Outcome::Ok, Outcome::Failed] {
+        let counts = active_runs::counts_of(coordinator, run, Some(outcome)).await?;
+        for ((method, name), counts) in counts {
+            if counts.requests == 0 {
+                continue;
+            }
+            let mut attributes = of_run(run);
+            attributes.extend(of_endpoint(&method, name, outcome));
+            durations.push(point(&counts, attributes, started_ns, now_ns));
+        }
+    }
+    Ok((users, durations))
 }
 
 fn request(metrics: Vec<Metric>) -> ExportMetricsServiceRequest {
@@ -150,13 +167,12 @@ fn of_run(run: &RunRecord) -> Vec<KeyValue> {
     ]
 }
 
-fn attributes(run: &RunRecord, method: &str, name: String, outcome: Outcome) -> Vec<KeyValue> {
-    let mut attributes = of_run(run);
+fn of_endpoint(method: &str, name: String, outcome: Outcome) -> Vec<KeyValue> {
     let is_known = METHODS.contains(&method);
     let shown = if is_known { method } else { NOT_NAMED };
-    attributes.push(text("http.request.method", shown.to_owned()));
+    let mut attributes = vec![text("http.request.method", shown.to_owned())];
     // What is not HTTP, such as `WS`; endpoints without a place of their own have no method.
-    if !is_known && name != OTHER {
+    if !is_known && !method.is_empty() {
         let original = method.to_owned();
         attributes.push(text("http.request.method_original", original));
     }
@@ -174,5 +190,21 @@ fn text(key: &str, value: String) -> KeyValue {
             value: Some(any_value::Value::StringValue(value)),
         }),
         ..KeyValue::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use greylag_infra::protocol::OTHER;
+
+    use super::*;
+
+    /// A scenario may name its requests so, too.
+    #[test]
+    fn the_other_endpoints_are_not_mixed_up_with_one_of_their_name() {
+        let of = |method| of_endpoint(method, OTHER.to_owned(), Outcome::Ok);
+        assert_ne!(of("WS"), of(""));
+        assert_ne!(of("WS"), of("MQTT"));
+        assert_eq!(of("").len(), 2);
     }
 }

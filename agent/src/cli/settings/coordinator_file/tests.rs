@@ -56,6 +56,36 @@ fn options_of_the_file_give_way_to_variables_and_flags() {
     assert_eq!(lease(&in_it("--lease 60s", &variables)), 60);
 }
 
+/// The variables of OpenTelemetry may be there for another program.
+#[test]
+fn variables_of_opentelemetry_count_only_with_a_collector() {
+    let directory = with_file("");
+    let in_it = |line, variables: &[(&str, &str)]| resolved(directory.path(), line, variables);
+    let of_others = [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x"),
+        ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "x"),
+    ];
+    in_it("", &of_others).expect("the coordinator starts");
+    let problems = in_it("--otlp http://c:4317", &of_others).expect_err("they are wrong");
+    assert!(
+        problems.contains("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT"),
+        "{problems}"
+    );
+    in_it("--otlp http://c:4317 --otlp-timeout 0", &[]).expect_err("too short");
+    let timeout = |variables: &[(&str, &str)]| {
+        let resolved = in_it("--otlp http://c:4317", variables).expect("it starts");
+        let (_, matches) = resolved.matches.subcommand().unwrap();
+        *matches.get_one::<u64>("otlp_timeout").unwrap()
+    };
+    let general = ("OTEL_EXPORTER_OTLP_TIMEOUT", "1");
+    let of_metrics = ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "2");
+    let ours = ("GREYLAG_OTLP_TIMEOUT", "3");
+    assert_eq!(timeout(&[general]), 1);
+    assert_eq!(timeout(&[general, of_metrics]), 2);
+    assert_eq!(timeout(&[general, of_metrics, ours]), 3);
+}
+
 #[test]
 fn everything_that_is_wrong_with_the_file_is_said_with_its_line() {
     let text = "lease = \"soon\"\nlisten = \"127.0.0.1:1\"\ntoken = \"x\"\nconfig = \"d.toml\"\nworkers = 3\nlisten-on = 4\n\
