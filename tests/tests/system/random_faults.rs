@@ -536,7 +536,7 @@ fn summary_of(counted: [u64; 2], gaps: &[&Value]) -> Summary {
         "coverage": { "full": true, "remark": null, "users": 1, "missing_users": 0, "losses": [] },
         "totals": with(json!({ "requests": 0, "rps": 0.0, "error_rate": 0.0, "arrivals": null })),
         "endpoints": [endpoint(10, counted[0]), endpoint(20, counted[1])],
-        "errors": [], "warnings": [], "series_step_s": 1, "series": [],
+        "errors": [], "warnings": [], "custom_metrics": [], "thresholds": [], "series_step_s": 1, "series": [],
         "generator": { "measured": false, "saturated_seconds": 0, "left_out": false, "saturated": [], "worst": null },
     }))
     .expect("a summary")
