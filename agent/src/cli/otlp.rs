@@ -296,7 +296,7 @@ fn unframed(framed: &[u8]) -> Vec<u8> {
     message().unwrap_or_default()
 }
 
-/// What gRPC says in the trailers, or in the headers where there is no message, and the message.
+/// What gRPC says in the trailers, or in the headers of an answer without a message, and the message.
 fn grpc_answer(headers: &HeaderMap, body: Collected<Bytes>) -> Result<Vec<u8>, String> {
     let said = |name: &str| {
         let trailers = body.trailers();

@@ -57,7 +57,7 @@ pub(crate) fn position_of(value_us: u64) -> u32 {
     unbounded_position(value_us.min(HIGHEST_US))
 }
 
-/// The same of any value, where there is no greatest one.
+/// The same of any value, without a greatest one.
 pub(super) const fn unbounded_position(value: u64) -> u32 {
     let bucket = (u64::BITS - (value | (2 * HALF - 1)).leading_zeros()) - (HALF_MAGNITUDE + 1);
     let sub_bucket = value >> bucket;

@@ -238,13 +238,13 @@ impl<T> Rows<T> {
         self
     }
 
-    /// The whole test stops and has failed, with a message that names the file, when a user asks and there is no row for it.
+    /// The whole test stops and has failed, with a message that names the file, when a user asks for a row and none is left for it.
     pub const fn stop_test_at_end(mut self) -> Self {
         self.at_end = AtEnd::StopTest;
         self
     }
 
-    /// The whole test finishes before its time, as by [`finish_test`](crate::finish_test), when a user asks and there is no row for
+    /// The whole test finishes before its time, as by [`finish_test`](crate::finish_test), when a user asks for a row and none is left for
     /// it. With [`once`](Self::once) that is when the first worker has handed out its part: those of others may have a few left.
     pub const fn finish_test_at_end(mut self) -> Self {
         self.at_end = AtEnd::FinishTest;
