@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "./load.mjs";
 
-const { count, rate, ms, percent, duration, clock, parseDuration, dayAndTime, messageParts } = await load("format.js");
+const { count, rate, ms, percent, quantity, duration, clock, parseDuration, dayAndTime, messageParts } = await load("format.js");
 
 test("numbers read as on the server", () => {
   assert.deepEqual([0, 999, 1_234_567].map(count), ["0", "999", "1,234,567"]);
@@ -12,6 +12,13 @@ test("numbers read as on the server", () => {
   assert.deepEqual([1.234, 9.999, 12.34, 1234.5, NaN].map(ms), ["1.23", "10.0", "12.3", "1,235", "0"]);
   assert.deepEqual([0, 1e-6, 0.1719, 0.999999, 1].map(percent), ["0%", "<0.01%", "17.19%", ">99.99%", "100%"]);
   assert.deepEqual([0, 61.9, 4805].map(duration), ["0s", "1m 1s", "1h 20m 5s"]);
+});
+
+test("values of custom metrics read as on the server", () => {
+  const values = [0, 0.000001, 0.0123, -0.5, 1, 1.125, 2.5, 9.999, -53.24, 999.94, 1_000.4, 12_345_678.9, -1e12, 1e21];
+  const texts = ["0", "0.000001", "0.0123", "-0.5", "1", "1.13", "2.5", "10", "-53.2", "999.9", "1,000", "12,345,679", "-1,000,000,000,000"];
+  assert.deepEqual(values.map(quantity), [...texts, "18,446,744,073,709,551,615"]);
+  assert.equal(percent(0.03125), "3.13%");
 });
 
 test("a message begins with a capital letter and has its code apart, as on the server", () => {

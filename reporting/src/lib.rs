@@ -77,8 +77,8 @@ pub use store::{
     LogOrder, LogPage, LogPattern, LogRange, MAX_CHART_STEPS, MAX_LOG_BYTES, MAX_LOG_LINES,
     MAX_RUN_MARKS, MAX_RUNS_PER_QUERY, MetricTotals, PatternError, RunFilter, RunIsPinned, RunMark,
     RunNotOver, RunTotals, SamplePoint, SampleRow, Samples, SaveOutcome, Scope, Series, Store,
-    StoreError, TestRecord, TooManyMarks, UnknownAgentName, UnknownEndpoint, Window, WorkerRow,
-    other_endpoint,
+    StoreError, TestRecord, TooManyMarks, UnknownAgentName, UnknownEndpoint, UnknownMetric, Window,
+    WorkerRow, other_endpoint,
 };
 #[cfg(feature = "coordinator")]
 pub use thresholds::ThresholdAbort;

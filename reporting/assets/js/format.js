@@ -3,7 +3,11 @@
 
 /** 12345 → "12,345" */
 export function count(number) {
-  return String(Math.round(number)).replace(/\B(?=(\d{3})+$)/g, ",");
+  return grouped(String(Math.round(number)));
+}
+
+function grouped(digits) {
+  return digits.replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
 function scaled(value) {
@@ -28,7 +32,35 @@ export function percent(fraction) {
   if (fraction >= 1) return "100%";
   if (fraction < 0.0001) return "<0.01%";
   if (fraction > 0.9999) return ">99.99%";
-  return `${(fraction * 100).toFixed(2)}%`;
+  return `${rounded(fraction * 100, 2)}%`;
+}
+
+/** A number of at least 0 with so many decimals; what is in the middle of two is rounded up, as on the server. */
+function rounded(number, places) {
+  const scale = 10 ** places;
+  return (Math.round(number * scale) / scale).toFixed(places);
+}
+
+/** Below each of these sizes a value of a custom metric has so many decimals: three significant digits, up to millionths. */
+const DECIMALS = [
+  [0.0009995, 6],
+  [0.09995, 4],
+  [0.9995, 3],
+  [9.995, 2],
+  [999.95, 1],
+];
+/** Sums end here. */
+const MOST = 2n ** 64n - 1n;
+
+/** A value of a custom metric, of any size and sign; src/results/metric_text.rs says the same. */
+export function quantity(value) {
+  const size = Math.abs(value);
+  if (size === 0) return "0";
+  const sign = value < 0 ? "-" : "";
+  const known = DECIMALS.find(([below]) => size < below);
+  if (known) return sign + rounded(size, known[1]).replace(/\.?0+$/, "");
+  const whole = BigInt(Math.round(size));
+  return sign + grouped(String(whole < MOST ? whole : MOST));
 }
 
 /** Seconds as "1h 20m 5s"; parts of a second are dropped. */

@@ -2,11 +2,16 @@
 
 import { h, part, setText } from "./dom.js";
 
+/** How its values add up, and their unit. */
+export function kindText({ kind, unit }) {
+  return unit ? `${kind}, ${unit}` : kind;
+}
+
 export function showMetrics({ note, rows }) {
   const section = part("custom-metrics");
   section.hidden = rows.length === 0;
   setText(section.querySelector(".note"), note);
-  const body = section.querySelector("tbody");
+  const body = section.querySelector(".metrics-table tbody");
   rows.forEach((row, index) => showRow(body.rows[index] ?? newRow(body, row.cells.length), row));
   while (body.rows.length > rows.length) body.lastElementChild.remove();
 }
@@ -18,8 +23,8 @@ function newRow(body, cells) {
   return row;
 }
 
-function showRow(row, { name, kind, cells }) {
+function showRow(row, { name, kind, unit, cells }) {
   setText(row.querySelector(".name"), name);
-  setText(row.querySelector(".kind"), kind);
+  setText(row.querySelector(".kind"), kindText({ kind, unit }));
   cells.forEach((cell, index) => setText(row.cells[index + 1], cell));
 }

@@ -54,6 +54,7 @@ const shown = new ShownScope(id, {
 });
 let charts = [];
 let more = null;
+let metrics = null;
 let hasData;
 const firstData = new Promise((resolve) => (hasData = resolve));
 
@@ -158,6 +159,7 @@ function showPart() {
   setRunStart(run.about.run_started_us);
   for (const chart of charts) chart.redraw();
   more?.redraw();
+  metrics?.redraw();
 }
 
 /** Shows only these seconds. */
@@ -213,15 +215,18 @@ if (first) {
 }
 
 // The charting library is by far the largest part; everything else does not wait for it.
-const [{ UsersChart }, { ThroughputChart }, { ResponsesChart }, { MoreCharts }, { generatorCharts }] = await Promise.all([
+const [{ UsersChart }, { ThroughputChart }, { ResponsesChart }, { MoreCharts }, { MetricCharts }, { generatorCharts }] = await Promise.all([
   import("./chart_users.js"),
   import("./chart_throughput.js"),
   import("./chart_responses.js"),
   import("./charts_more.js"),
+  import("./chart_metrics.js"),
   import("./chart_generator.js"),
 ]);
 await firstData;
 charts = [new UsersChart(run), new ThroughputChart(run), new ResponsesChart(run), ...generatorCharts(run)];
 for (const chart of charts) chart.redraw();
 more = new MoreCharts(run);
+if (part("metric-charts")) metrics = new MetricCharts(run);
+metrics?.redraw();
 keepForPrint(charts);

@@ -1,10 +1,12 @@
 //! How custom metrics read: the same on the page, on terminals and in Markdown.
 
+use std::iter;
+
 use greylag_infra::MetricKind;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::page_text::{count, percent};
+use super::page_text::{count, percent, rounded};
 use super::summary::SummaryMetric;
 use crate::plain_text::plain_text;
 use crate::store::Scope;
@@ -12,20 +14,98 @@ use crate::store::Scope;
 /// What a kind of metric does not have, or one without values.
 const NONE: &str = "–";
 
-/// The columns behind the metric's name.
-pub(crate) const METRIC_COLUMNS: [&str; 11] = [
-    "Values",
-    "Total",
-    "Per second",
-    "Rate",
-    "Last",
-    "Average",
-    "Min",
-    "p50",
-    "p95",
-    "p99",
-    "Max",
+/// How a number of a metric reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A number of any size.
+    Number,
+    /// A fraction as a percentage.
+    Share,
+}
+
+/// A statistic of custom metrics.
+pub(crate) struct MetricStatistic {
+    /// Its title for people.
+    pub(crate) title: &'static str,
+    /// Its column in CSV files.
+    pub(crate) column: &'static str,
+    /// Its value; none where the metric's kind does not have it, or without values.
+    pub(crate) of: fn(&SummaryMetric) -> Option<f64>,
+    form: Form,
+    /// The only kind of which it says something to people.
+    only_of: Option<MetricKind>,
+    /// Whether tables for people have it.
+    in_tables: bool,
+}
+
+/// Every statistic but the number of values, in order. The summary's keys are those of [`SummaryMetric`].
+pub(crate) const METRIC_STATISTICS: [MetricStatistic; 11] = [
+    MetricStatistic {
+        // How many are true is in the rate, and a sum of speeds means nothing.
+        only_of: Some(MetricKind::Counter),
+        ..of("Total", "Total", |metric| metric.total)
+    },
+    of("Per second", "Per Second", |metric| metric.per_second),
+    MetricStatistic {
+        form: Form::Share,
+        ..of("Rate", "Rate", |metric| metric.rate)
+    },
+    of("Last", "Last", |metric| metric.last),
+    of("Average", "Average", |metric| metric.avg),
+    of("Min", "Min", |metric| metric.min),
+    of("Max", "Max", |metric| metric.max),
+    of("p50", "50%", |metric| metric.p50),
+    MetricStatistic {
+        in_tables: false,
+        ..of("p90", "90%", |metric| metric.p90)
+    },
+    of("p95", "95%", |metric| metric.p95),
+    of("p99", "99%", |metric| metric.p99),
 ];
+
+const fn of(
+    title: &'static str,
+    column: &'static str,
+    of: fn(&SummaryMetric) -> Option<f64>,
+) -> MetricStatistic {
+    MetricStatistic {
+        title,
+        column,
+        of,
+        form: Form::Number,
+        only_of: None,
+        in_tables: true,
+    }
+}
+
+/// Those that tables for people have.
+pub(crate) fn in_tables() -> impl Iterator<Item = &'static MetricStatistic> {
+    METRIC_STATISTICS.iter().filter(|one| one.in_tables)
+}
+
+/// The percentiles: each as the number of its percent, with its value.
+pub(crate) fn percentiles(
+    metric: &SummaryMetric,
+) -> impl Iterator<Item = (&'static str, Option<f64>)> {
+    let percentiles = METRIC_STATISTICS.iter();
+    percentiles.filter_map(|one| Some((one.column.strip_suffix('%')?, (one.of)(metric))))
+}
+
+impl MetricStatistic {
+    /// Its value where it says something to people.
+    pub(crate) fn value(&self, metric: &SummaryMetric) -> Option<f64> {
+        let says = self.only_of.is_none_or(|kind| kind == metric.kind);
+        (self.of)(metric).filter(|_| says)
+    }
+
+    /// How a value reads.
+    pub(crate) fn text(&self, value: f64) -> String {
+        match self.form {
+            Form::Number => number(value),
+            Form::Share => percent(value),
+        }
+    }
+}
 
 /// Custom Metrics on the page.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
@@ -41,11 +121,12 @@ pub struct MetricsView {
 pub struct MetricRow {
     /// Its name.
     pub name: String,
-    /// Kind and unit.
-    pub kind: String,
-    /// The cells of [`METRIC_COLUMNS`].
-    #[schema(value_type = Vec<String>)]
-    pub cells: [String; METRIC_COLUMNS.len()],
+    /// How its values add up.
+    pub kind: MetricKind,
+    /// The unit of its values; empty without one.
+    pub unit: String,
+    /// How many values there are, and its statistics.
+    pub cells: Vec<String>,
 }
 
 impl MetricsView {
@@ -67,51 +148,44 @@ impl MetricsView {
     }
 
     /// The titles of [`MetricRow::cells`].
-    pub(crate) fn columns(&self) -> [&'static str; METRIC_COLUMNS.len()] {
-        METRIC_COLUMNS
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &'static str> {
+        iter::once("Values").chain(in_tables().map(|one| one.title))
     }
 }
 
 impl MetricRow {
     pub(crate) fn of(metric: &SummaryMetric) -> Self {
-        let unit = plain_text(&metric.unit);
-        let kind = match unit.as_str() {
-            "" => metric.kind.to_string(),
-            unit => format!("{}, {unit}", metric.kind),
-        };
-        let known = |value: Option<f64>| value.map_or_else(|| NONE.to_owned(), number);
-        // How many are true is in the rate, and a sum of speeds means nothing.
-        let total = metric.total.filter(|_| metric.kind == MetricKind::Counter);
+        let statistics = in_tables().map(|one| match one.value(metric) {
+            Some(value) => one.text(value),
+            None => NONE.to_owned(),
+        });
         Self {
             name: plain_text(&metric.name),
-            kind,
-            cells: [
-                count(metric.count),
-                known(total),
-                known(metric.per_second),
-                metric.rate.map_or_else(|| NONE.to_owned(), percent),
-                known(metric.last),
-                known(metric.avg),
-                known(metric.min),
-                known(metric.p50),
-                known(metric.p95),
-                known(metric.p99),
-                known(metric.max),
-            ],
+            kind: metric.kind,
+            unit: plain_text(&metric.unit),
+            cells: iter::once(count(metric.count)).chain(statistics).collect(),
+        }
+    }
+
+    /// Kind and unit.
+    pub(crate) fn kind_text(&self) -> String {
+        match self.unit.as_str() {
+            "" => self.kind.to_string(),
+            unit => format!("{}, {unit}", self.kind),
         }
     }
 
     /// What it is in one line.
     pub(crate) fn line(&self) -> String {
-        format!("{} ({}): {}", self.name, self.kind, self.values())
+        format!("{} ({}): {}", self.name, self.kind_text(), self.values())
     }
 
     /// The cells that it has, with their titles.
     pub(crate) fn values(&self) -> String {
-        let cells = METRIC_COLUMNS.iter().zip(&self.cells).skip(1);
+        let cells = in_tables().zip(self.cells.iter().skip(1));
         let cells = cells.filter(|(_, cell)| *cell != NONE);
         let mut parts: Vec<String> = cells
-            .map(|(title, cell)| format!("{} {cell}", title.to_lowercase()))
+            .map(|(one, cell)| format!("{} {cell}", one.title.to_lowercase()))
             .collect();
         if parts.is_empty() {
             parts.push("no values".to_owned());
@@ -120,7 +194,7 @@ impl MetricRow {
     }
 }
 
-/// A number of any size and sign: three significant digits, and all digits before the point.
+/// A number of any size and sign: three significant digits, and all digits before the point. `assets/js/format.js` says the same.
 pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
     let sign = if value < 0.0 { "-" } else { "" };
@@ -128,19 +202,18 @@ pub(crate) fn number(value: f64) -> String {
         return "0".to_owned();
     }
     // Values are whole millionths.
-    let text = if size < 0.000_999_5 {
-        format!("{size:.6}")
-    } else if size < 0.099_95 {
-        format!("{size:.4}")
-    } else if size < 0.999_5 {
-        format!("{size:.3}")
-    } else if size < 9.995 {
-        format!("{size:.2}")
-    } else if size < 999.95 {
-        format!("{size:.1}")
-    } else {
+    let places = match size {
+        _ if size < 0.000_999_5 => 6,
+        _ if size < 0.099_95 => 4,
+        _ if size < 0.999_5 => 3,
+        _ if size < 9.995 => 2,
+        _ if size < 999.95 => 1,
+        _ => 0,
+    };
+    let text = match places {
         // Far below the greatest u64 but for sums, which end there.
-        count(size.round() as u64)
+        0 => count(size.round() as u64),
+        places => rounded(size, places),
     };
     let text = match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.'),
@@ -161,6 +234,7 @@ mod tests {
             0.0123,
             -0.5,
             1.0,
+            1.125,
             2.5,
             9.999,
             -53.24,
@@ -168,6 +242,7 @@ mod tests {
             1_000.4,
             12_345_678.9,
             -1e12,
+            1e21,
         ]
         .map(number);
         assert_eq!(
@@ -178,6 +253,7 @@ mod tests {
                 "0.0123",
                 "-0.5",
                 "1",
+                "1.13",
                 "2.5",
                 "10",
                 "-53.2",
@@ -185,6 +261,7 @@ mod tests {
                 "1,000",
                 "12,345,679",
                 "-1,000,000,000,000",
+                "18,446,744,073,709,551,615",
             ]
         );
     }

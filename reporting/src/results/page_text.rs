@@ -75,8 +75,15 @@ pub(crate) fn percent(fraction: impl Borrow<f64>) -> String {
     } else if fraction > 0.9999 {
         ">99.99%".to_owned()
     } else {
-        format!("{:.2}%", fraction * 100.0)
+        format!("{}%", rounded(fraction * 100.0, 2))
     }
+}
+
+/// A number of at least 0 with so many decimals. Browsers and Rust round what is in the middle of two differently; this way both round up.
+pub(crate) fn rounded(number: f64, places: u8) -> String {
+    let scale = 10_f64.powi(places.into());
+    let nearest = (number * scale).round() / scale;
+    format!("{nearest:.*}", usize::from(places))
 }
 
 /// Whole seconds as `1h 20m 5s`.

@@ -44,6 +44,8 @@ pub enum StoreError {
     UnknownEndpoint(#[from] UnknownEndpoint),
     #[error(transparent)]
     UnknownAgentName(#[from] UnknownAgentName),
+    #[error(transparent)]
+    UnknownMetric(#[from] UnknownMetric),
     #[error("run {0} already exists")]
     RunExists(RunId),
     #[error(transparent)]
@@ -94,6 +96,11 @@ pub struct UnknownEndpoint(pub String);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the run has no agent `{0}`")]
 pub struct UnknownAgentName(pub String);
+
+/// A run has no custom metric of this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the run has no custom metric `{0}`")]
+pub struct UnknownMetric(pub String);
 
 impl StoreError {
     /// Whether the run is not known here.

@@ -88,7 +88,9 @@ pub use self::charts::{Chart, ChartData, ChartLine, ChartSteps, MAX_CHART_STEPS}
 pub(crate) use self::check_pool::ReadySnapshot;
 pub use self::current_rps::{CURRENT_RPS_WINDOW_S, CurrentRate, CurrentRps};
 pub(crate) use self::delete_run::KeepLimit;
-pub use self::error::{RunIsPinned, RunNotOver, StoreError, UnknownAgentName, UnknownEndpoint};
+pub use self::error::{
+    RunIsPinned, RunNotOver, StoreError, UnknownAgentName, UnknownEndpoint, UnknownMetric,
+};
 pub(crate) use self::error_rows::ErrorHistory;
 pub(crate) use self::health_rows::{GeneratorHealth, HealthPoint, ProcessSums};
 pub(crate) use self::history::HistorySecond;

@@ -59,6 +59,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "js/chart_data.js",
         "js/chart_distribution.js",
         "js/chart_menu.js",
+        "js/chart_metrics.js",
         "js/chart_percentiles.js",
         "js/chart_generator.js",
         "js/chart_responses.js",

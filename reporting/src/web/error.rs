@@ -184,7 +184,7 @@ impl WebError {
             | Self::NoSuchRun(_)
             | Self::NoSuchMark(_)
             | Self::NoSuchCsvFile
-            | Self::Chart(ChartError::NoSuchChart)
+            | Self::Chart(ChartError::NoSuchChart | ChartError::NoSuchMetric(_))
             | Self::Build(BuildError::Unknown(_) | BuildError::UnknownData(_))
             | Self::RevokeToken(RevokeTokenError::Unknown(_))
             | Self::Scope(ScopeError::NoSuchEndpoint(_) | ScopeError::NoSuchAgent(..))
@@ -269,7 +269,7 @@ impl WebError {
             | Self::Step { .. }
             | Self::PageAddress { .. }
             | Self::HalfADot
-            | Self::Chart(ChartError::NotTimes(_))
+            | Self::Chart(ChartError::NotTimes(_) | ChartError::MetricMissing)
             | Self::LogFilter(_)
             | Self::Compare(_)
             | Self::Scope(
@@ -338,6 +338,7 @@ impl WebError {
             StoreError::UnknownAgentName(error) => {
                 ScopeError::NoSuchAgent(error, KnownAgents::default()).into()
             }
+            StoreError::UnknownMetric(error) => ChartError::NoSuchMetric(error).into(),
             StoreError::Closed => Self::ShuttingDown,
             full if full.is_full_disk() => Self::DiskFull { doing },
             other => Self::internal(doing, &other),

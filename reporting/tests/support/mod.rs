@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use greylag_infra::protocol::{AgentEnd, Endpoint, Snapshot};
+use greylag_infra::protocol::{AgentEnd, CustomMetric, Endpoint, MetricKind, Snapshot};
 use greylag_infra::{LoadTest, RunAgent, RunPhase, RunRecord, RunTime, WallTime};
-use greylag_reporting::{Interval, Scope, Store, Window};
+use greylag_reporting::{Interval, MetricSums, Scope, Store, Window};
 
 /// Run time zero of every run here, µs since 1970.
 pub(crate) const START: WallTime = WallTime::from_micros(1_800_000_000_000_000);
@@ -98,6 +98,29 @@ pub(crate) fn snapshot_with(
         .map(|((second, at, _), interval)| interval.to_wire(*second, *at as u32))
         .collect();
     snapshot
+}
+
+/// A value of a custom metric: name, kind, unit, second and millionths.
+pub(crate) type Counted<'a> = (&'a str, MetricKind, &'a str, u32, i64);
+
+/// Adds these values to a snapshot; those of a second come in their order.
+pub(crate) fn count(snapshot: &mut Snapshot, values: &[Counted<'_>]) {
+    let mut sums: std::collections::BTreeMap<(u32, u32), MetricSums> = Default::default();
+    for (at, (name, kind, unit, second, value)) in values.iter().enumerate() {
+        let metric = CustomMetric::new(name, *kind, unit);
+        let known = snapshot.metrics.iter().position(|known| *known == metric);
+        let number = known.unwrap_or_else(|| {
+            snapshot.metrics.push(metric);
+            snapshot.metrics.len() - 1
+        });
+        let at_us = u64::from(*second) * 1_000_000 + at as u64 % 1_000;
+        let sum = sums.entry((*second, number as u32)).or_default();
+        sum.record(*value, at_us, *kind == MetricKind::Histogram);
+    }
+    snapshot.metric_values = sums
+        .iter()
+        .map(|((second, metric), sums)| sums.to_wire(*second, *metric))
+        .collect();
 }
 
 /// How an agent ends that reported so many requests.

@@ -8,6 +8,7 @@ mod ci_report;
 mod compare;
 mod compare_page;
 mod csv;
+mod custom_metrics;
 mod error_samples;
 mod errors;
 mod events;

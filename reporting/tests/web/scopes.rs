@@ -286,7 +286,7 @@ async fn charts_are_answered_for_any_part() {
         (
             "/charts/colours",
             StatusCode::NOT_FOUND,
-            "the chart was not found; available: percentiles, statuses, errors, agent-users, agent-requests, arrivals",
+            "the chart was not found; available: percentiles, statuses, errors, agent-users, agent-requests, arrivals, custom-metric",
         ),
         (
             "/charts/percentiles?of=last_byte",

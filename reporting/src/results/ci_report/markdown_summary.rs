@@ -363,7 +363,7 @@ fn write_comparison(
 
 /// Name and kind are cut apart from the values, which are numbers and titles of ours and stay whole.
 fn metric_line(row: &MetricRow) -> String {
-    let (name, kind) = (code(&row.name), code(&row.kind));
+    let (name, kind) = (code(&row.name), code(&row.kind_text()));
     format!("{name} ({kind}): {}", row.values())
 }
 

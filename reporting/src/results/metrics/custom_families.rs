@@ -9,18 +9,8 @@ use prometheus_client::metrics::MetricType;
 use super::active_runs::ActiveRun;
 use super::families::{Labels, NO_EXEMPLAR, gauges, labels_of};
 use crate::plain_text::plain_text;
+use crate::results::metric_text::percentiles;
 use crate::results::summary::SummaryMetric;
-
-/// Where a number is in a metric.
-type NumberOf = fn(&SummaryMetric) -> Option<f64>;
-
-/// The percentiles of histograms, by label.
-const PERCENTILES: [(&str, NumberOf); 4] = [
-    ("50", |metric| metric.p50),
-    ("90", |metric| metric.p90),
-    ("95", |metric| metric.p95),
-    ("99", |metric| metric.p99),
-];
 
 /// Adds them; nothing without any.
 pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, runs: &[ActiveRun]) -> fmt::Result {
@@ -72,8 +62,8 @@ pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, runs: &[ActiveRun]) ->
         "Percentiles of histograms since the start of the run, in their unit",
     )?;
     for_metrics(runs, |labels, metric| {
-        for (percentile, of) in PERCENTILES {
-            if let Some(value) = of(metric) {
+        for (percentile, value) in percentiles(metric) {
+            if let Some(value) = value {
                 let labels = (*labels, [("percentile", percentile)]);
                 family.encode_family(&labels)?.encode_gauge(&value)?;
             }

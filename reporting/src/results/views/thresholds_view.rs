@@ -1,8 +1,8 @@
 //! How the thresholds of a run stand, as its page shows them.
 
 use greylag_infra::{
-    RunRecord, TestVerdict, Threshold, ThresholdMetric, ThresholdResult, ThresholdState,
-    ThresholdSubject, TimedSpan,
+    CustomStatistic, RunRecord, TestVerdict, Threshold, ThresholdMetric, ThresholdResult,
+    ThresholdState, ThresholdSubject, TimedSpan,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -46,8 +46,10 @@ pub struct ThresholdRow {
 /// A limit as a line across a chart.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ChartLimit {
-    /// Which chart: `total-requests-per-second`, `percentiles` or `response-time-distribution`.
+    /// Which chart: `total-requests-per-second`, `percentiles`, `response-time-distribution` or `custom-metric`.
     pub chart: &'static str,
+    /// Of which custom metric; null for a chart of something else.
+    pub metric: Option<String>,
     /// Of which times: `response`, `intended` or `first_byte`; null for a chart of something else.
     pub of: Option<&'static str>,
     /// Where, in the chart's unit.
@@ -109,9 +111,17 @@ fn row(result: &ThresholdResult) -> ThresholdRow {
     }
 }
 
-/// The limit of a threshold that is about the requests a page shows, in each chart of what it is about. Error rates have none: charts
+/// The chart of a custom metric.
+const CUSTOM_METRIC: &str = "custom-metric";
+
+/// The limit of a threshold that is about what a page shows, in each chart of what it is about. Error rates have none: charts
 /// count errors per second.
 fn lines(threshold: &Threshold, result: &ThresholdResult, scope: &Scope) -> Vec<ChartLimit> {
+    if let ThresholdSubject::Metric { name } = &threshold.of {
+        return line_of_metric(threshold.metric, name, result)
+            .into_iter()
+            .collect();
+    }
     let is_shown = match (&threshold.of, &scope.endpoint) {
         (ThresholdSubject::All, None) => true,
         (ThresholdSubject::Endpoint { method, name }, Some(shown)) => {
@@ -139,11 +149,38 @@ fn lines(threshold: &Threshold, result: &ThresholdResult, scope: &Scope) -> Vec<
     let label = plain_text(&result.condition);
     let lines = charts.iter().map(|&(chart, of)| ChartLimit {
         chart,
+        metric: None,
         of,
         at,
         label: label.clone(),
     });
     lines.collect()
+}
+
+/// The limit of what the chart of a custom metric shows: totals and counts grow from the beginning of the phase, and that chart has those
+/// of each step.
+fn line_of_metric(
+    metric: ThresholdMetric,
+    name: &str,
+    result: &ThresholdResult,
+) -> Option<ChartLimit> {
+    let is_drawn = match metric {
+        ThresholdMetric::Custom(statistic) => match statistic {
+            CustomStatistic::Total | CustomStatistic::Count => false,
+            CustomStatistic::PerSecond
+            | CustomStatistic::Rate
+            | CustomStatistic::Last
+            | CustomStatistic::Values(_) => true,
+        },
+        _ => false,
+    };
+    Some(ChartLimit {
+        chart: CUSTOM_METRIC,
+        metric: Some(plain_text(name)),
+        of: None,
+        at: result.limit.filter(|_| is_drawn)?,
+        label: plain_text(&result.condition),
+    })
 }
 
 impl ThresholdRow {

@@ -5,6 +5,7 @@
 
 mod agents;
 mod arrivals;
+mod custom;
 mod errors;
 mod percentiles;
 mod statuses;
@@ -29,7 +30,7 @@ pub(crate) const MAX_LINES: usize = 12;
 const OTHERS: &str = "others";
 
 /// Which chart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chart {
     /// Percentiles of some times.
     Percentiles(Measure),
@@ -43,6 +44,8 @@ pub enum Chart {
     AgentRequests,
     /// Iterations of an arrival rate.
     Arrivals,
+    /// The custom metric of this name.
+    Custom(String),
 }
 
 /// Which steps of a chart.
@@ -99,6 +102,7 @@ impl Store {
     ) -> Result<ChartData, StoreError> {
         let (run, scope) = (run.clone(), scope.clone());
         let query = move |connection: &Transaction<'_>| match chart {
+            Chart::Custom(name) => custom::read(connection, &run.id, &scope, &name, steps),
             Chart::Percentiles(measure) => {
                 percentiles::read(connection, &run.id, &scope, measure, steps)
             }

@@ -12,7 +12,7 @@ use crate::api_types::ErrorBody;
 use crate::measure::distribution::Distribution;
 use crate::measure::interval::{Measure, Measures};
 use crate::plain_text::plain_text;
-use crate::store::{Chart, ChartData, ChartSteps};
+use crate::store::{Chart, ChartData, ChartSteps, UnknownMetric};
 use crate::web::error::WebError;
 use crate::web::query::Query;
 use crate::web::requests::asked_part::AskedPart;
@@ -30,11 +30,16 @@ pub(in crate::web) enum ChartError {
     NoSuchChart,
     #[error("of must be `response`, `intended` or `first_byte`, got `{0}`")]
     NotTimes(String),
+    #[error("metric is missing: the name of a custom metric, as in the summary")]
+    MetricMissing,
+    #[error("{0}; use a name as the summary has it among `custom_metrics`")]
+    NoSuchMetric(UnknownMetric),
 }
 
 impl ChartError {
     fn known() -> String {
-        CHARTS.map(|(name, _)| name).join(", ")
+        let names = CHARTS.into_iter().map(|(name, _)| name);
+        names.chain([CUSTOM_METRIC]).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -55,9 +60,15 @@ pub(in crate::web) enum ChartName {
     AgentRequests,
     /// Iterations of an arrival rate: planned, started, late (of the started ones) and skipped.
     Arrivals,
+    /// The custom metric that `metric` names: of a counter its `total`, of a gauge `last`, `min` and `max`, of a rate `rate` (the share of
+    /// values that are true, from 0 to 1), of a histogram `avg`, `p50` and `p95`.
+    CustomMetric,
 }
 
-/// Each name with its chart.
+/// The chart of a custom metric, by name.
+const CUSTOM_METRIC: &str = "custom-metric";
+
+/// Each name with its chart, but for those of custom metrics, which every run has other ones of.
 pub(in crate::web) const CHARTS: [(&str, Chart); 6] = [
     ("percentiles", Chart::Percentiles(Measure::Response)),
     ("statuses", Chart::Statuses),
@@ -98,6 +109,16 @@ pub(in crate::web) struct ChartQuery {
     /// Only the steps from the one with this second of run time on.
     #[param(value_type = Option<u32>, required = false)]
     since: String,
+}
+
+/// Which custom metric a chart is about.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(default)]
+#[into_params(parameter_in = Query)]
+pub(in crate::web) struct MetricQuery {
+    /// Name of the custom metric, of the chart of one.
+    #[param(value_type = Option<String>, required = false)]
+    metric: String,
 }
 
 /// Which times a chart is about.
@@ -150,10 +171,10 @@ fn shown(text: &str) -> String {
     get,
     path = "/api/v1/runs/{id}/charts/{chart}",
     tag = "results",
-    params(("id" = String, Path, description = "Identifier of the run"), ("chart" = inline(ChartName), Path, description = "Which chart"), TimesQuery, ChartQuery, ScopeQuery),
+    params(("id" = String, Path, description = "Identifier of the run"), ("chart" = inline(ChartName), Path, description = "Which chart"), TimesQuery, MetricQuery, ChartQuery, ScopeQuery),
     responses(
         (status = 200, description = "The chart", body = ChartData),
-        (status = 404, description = "The run, chart, endpoint or agent was not found", body = ErrorBody),
+        (status = 404, description = "The run, chart, custom metric, endpoint or agent was not found", body = ErrorBody),
         (status = 422, description = "A parameter is not valid", body = ErrorBody),
     ),
 )]
@@ -163,10 +184,15 @@ pub(in crate::web) async fn chart(
     OriginalUri(uri): OriginalUri,
     Query(query): Query<ChartQuery>,
     Query(times): Query<TimesQuery>,
+    Query(MetricQuery { metric }): Query<MetricQuery>,
     AskedPart { run, scope }: AskedPart,
 ) -> Result<Response, WebError> {
-    let known = CHARTS.into_iter().find(|(known, _)| *known == name);
-    let (_, chart) = known.ok_or(ChartError::NoSuchChart)?;
+    let chart = match CHARTS.into_iter().find(|(known, _)| *known == name) {
+        Some((_, chart)) => chart,
+        None if name != CUSTOM_METRIC => return Err(ChartError::NoSuchChart.into()),
+        None if metric.is_empty() => return Err(ChartError::MetricMissing.into()),
+        None => Chart::Custom(metric),
+    };
     let measure = times.measure()?;
     let steps = query.steps()?;
     let store = state.coordinator.store();

@@ -245,7 +245,8 @@ async fn charts_by_part(
                 step_s: Some(step_s),
                 since: 0,
             };
-            for line in store.chart(run, &scope, chart, steps).await?.lines {
+            let made = store.chart(run, &scope, chart.clone(), steps).await?;
+            for line in made.lines {
                 let known = lines.iter().position(|known| known.name == line.name);
                 let at = known.unwrap_or_else(|| {
                     lines.push(ChartLine {

@@ -1,9 +1,11 @@
-//! What a scenario counts beside its requests: the same sums on the page and in the summary, over workers of two agents.
+//! What a scenario counts beside its requests: the same sums on the page and in the summary, over workers of two agents, and over run time
+//! in a chart for each metric.
 
-use greylag_tests::{Browser, Cluster, Nginx, Theme, heavy};
+use greylag_tests::{Api, Browser, Cluster, Nginx, Theme, heavy};
 use serde_json::{Value, json};
 
-use super::looking::{LIVE, assert_quiet};
+use super::looking::{LIVE, assert_quiet, look_from_all_sides};
+use super::more_charts::{assert_same, table_of};
 use crate::support::{RUN_TIMEOUT, greylag, test};
 
 #[tokio::test]
@@ -23,7 +25,7 @@ async fn what_a_scenario_counts_is_summed_up_over_all_workers() {
     let browser = Browser::start().await;
     browser.view(1440, 900, Theme::Light).await;
     browser.open(&format!("{}/runs/{id}", api.url())).await;
-    let rows = "return [...document.querySelectorAll('[data-role=\"custom-metrics\"] tbody tr')];";
+    let rows = "return [...document.querySelectorAll('.metrics-table tbody tr')];";
     browser
         .wait_for(
             "the metrics, live",
@@ -56,7 +58,7 @@ async fn what_a_scenario_counts_is_summed_up_over_all_workers() {
     browser
         .wait_for("Finished", LIVE, "return document.querySelector('[data-field=\"status\"]').dataset.value === 'Finished';")
         .await;
-    let shown = "return [...document.querySelectorAll('[data-role=\"custom-metrics\"] tbody tr')].map((row) => [row.querySelector('.name').textContent, row.cells[1].textContent]);";
+    let shown = "return [...document.querySelectorAll('.metrics-table tbody tr')].map((row) => [row.querySelector('.name').textContent, row.cells[1].textContent]);";
     let count = |metric: &str| json!([metric, requests.to_string()]);
     let expected: Value = ["sent", "turn", "even turns", "tokens per second"]
         .map(count)
@@ -73,6 +75,52 @@ async fn what_a_scenario_counts_is_summed_up_over_all_workers() {
                 .replace("]);", "]));"),
         )
         .await;
+    assert_charts(&browser, api, &id, "").await;
+    let limit = "return document.querySelector('[data-chart=\"custom-metric-3\"] .chart-canvas').getAttribute('aria-label');";
+    let limit = browser.eval(limit).await;
+    let limit = limit.as_str().expect("a description");
+    assert!(
+        limit.contains("Limits: metric \"tokens per second\" max < 100."),
+        "{limit}"
+    );
+    look_from_all_sides(&browser, "custom-metrics").await;
+    let window = "?from=1&to=3";
+    browser
+        .open(&format!("{}/runs/{id}{window}", api.url()))
+        .await;
+    assert_charts(&browser, api, &id, window).await;
     assert_quiet(&browser, api.url(), None).await;
     browser.close().await;
+}
+
+/// The chart of each metric has the numbers that the API has of it. What people read of a counter is its rate.
+async fn assert_charts(browser: &Browser, api: &Api, id: &str, query: &str) {
+    for (place, (metric, lines)) in [
+        ("sent", &["per second"][..]),
+        ("turn", &["last", "min", "max"]),
+        ("even turns", &["share"]),
+        ("tokens per second", &["average", "p50", "p95"]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let more = query.replace('?', "&");
+        let path = format!("/api/v1/runs/{id}/charts/custom-metric?metric={metric}{more}");
+        let answer = api.get(&path.replace(' ', "%20")).await;
+        let mut data: Value = serde_json::from_str(&answer.body).expect("JSON");
+        for (line, name) in lines.iter().enumerate() {
+            data["lines"][line]["name"] = json!(name);
+        }
+        let steps = data["seconds"].as_array().expect("a list").len();
+        let mut shown = table_of(browser, &format!("custom-metric-{place}"), steps).await;
+        for row in &mut shown[1..] {
+            for cell in row.iter_mut() {
+                if let Some(percent) = cell.strip_suffix('%') {
+                    let percent: f64 = percent.parse().expect("a number");
+                    *cell = (percent / 100.0).to_string();
+                }
+            }
+        }
+        assert_same(&shown, &data, lines, metric == "sent");
+    }
 }

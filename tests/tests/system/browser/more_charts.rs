@@ -8,16 +8,24 @@ use crate::support::{RUN_TIMEOUT, greylag, test};
 
 /// Opens a chart's data table and gives its cells, the head first, once the chart has something.
 const TABLE: &str = "const figure = document.querySelector(`[data-chart=\"${arguments[0]}\"]`);
-    figure.scrollIntoView();
-    if (Number(figure.dataset.points) === 0) return null;
+    figure?.scrollIntoView();
+    if (!figure || Number(figure.dataset.points) === 0) return null;
     const details = figure.querySelector('.data-table');
     details.open = true;
     const rows = [...details.querySelectorAll('tr')];
     return rows.length < 2 ? null : rows.map((row) => [...row.cells].map((cell) => cell.textContent));";
 
+/// The table of a chart.
 async fn table(browser: &Browser, chart: &str) -> Vec<Vec<String>> {
+    table_of(browser, chart, 1).await
+}
+
+/// The same once it has so many rows beside its head.
+pub(super) async fn table_of(browser: &Browser, chart: &str, rows: usize) -> Vec<Vec<String>> {
     let what = format!("the table of {chart}");
-    let script = TABLE.replace("arguments[0]", &format!("'{chart}'"));
+    let script = TABLE
+        .replace("arguments[0]", &format!("'{chart}'"))
+        .replace("rows.length < 2", &format!("rows.length <= {rows}"));
     let cells = browser.wait_for(&what, LIVE, &script).await;
     serde_json::from_value(cells).expect("texts")
 }
@@ -35,7 +43,7 @@ fn is_shown_as(shown: f64, exact: f64) -> bool {
 }
 
 /// Compares a chart's table with an answer whose counts are shown per second.
-fn assert_same(table: &[Vec<String>], data: &Value, lines: &[&str], are_rates: bool) {
+pub(super) fn assert_same(table: &[Vec<String>], data: &Value, lines: &[&str], are_rates: bool) {
     let seconds: Vec<u64> = serde_json::from_value(data["seconds"].clone()).expect("numbers");
     let end = data["end_s"].as_u64().expect("a number");
     assert_eq!(table.len() - 1, seconds.len());
@@ -97,11 +105,7 @@ async fn every_chart_has_the_numbers_of_the_api() {
 
     let percentiles = read("/charts/percentiles").await;
     let steps = percentiles["seconds"].as_array().expect("a list").len();
-    let all = TABLE
-        .replace("arguments[0]", "'percentiles'")
-        .replace("rows.length < 2", &format!("rows.length <= {steps}"));
-    let shown = browser.wait_for("the last steps", LIVE, &all).await;
-    let shown: Vec<Vec<String>> = serde_json::from_value(shown).expect("texts");
+    let shown = table_of(&browser, "percentiles", steps).await;
     assert!(shown.len() >= before);
     assert_same(
         &shown,

@@ -1,0 +1,152 @@
+// A chart for each custom metric. There may be a hundred of them: each is made when it comes into view, and asks and draws only there.
+
+import { SourcedChart } from "./chart_sourced.js";
+import { h, part } from "./dom.js";
+import { percent, quantity } from "./format.js";
+import { kindText } from "./metrics.js";
+
+const KEY = "greylag-metric-charts";
+/** More charts than these are folded until they are asked for. */
+const MAX_UNFOLDED = 12;
+/** How far below the window a chart is made. */
+const AHEAD = "200px";
+/** Lines whose names in the API are not those that people read. */
+const TITLES = { total: "per second", avg: "average", rate: "share" };
+
+/** The chart of a metric in a figure that is on the page. */
+class MetricChart extends SourcedChart {
+  #isSeen = false;
+  #isMissed = false;
+
+  constructor(run, figure, metric) {
+    const { name, kind, unit } = metric;
+    const isCounter = kind === "counter";
+    super(run, figure, {
+      path: () => `/charts/custom-metric?metric=${encodeURIComponent(name)}`,
+      hasGaps: !isCounter,
+      isRate: isCounter,
+      text: kind === "rate" ? percent : quantity,
+      unit: (unit && ` ${unit}`) + (isCounter ? "/s" : ""),
+      title: `Line chart of the custom metric ${name}`,
+    });
+    this.metric = metric;
+  }
+
+  /** Of a hundred charts only those in view are brought up to date. */
+  changed() {
+    this.source.stale();
+    this.#isMissed = !this.#isSeen;
+    if (this.#isSeen) this.redraw();
+  }
+
+  seen(isSeen) {
+    super.seen(isSeen);
+    this.#isSeen = isSeen;
+    if (isSeen && this.#isMissed) this.changed();
+  }
+
+  lines() {
+    return super.lines().map((line) => ({ ...line, name: TITLES[line.name] ?? line.name }));
+  }
+
+  limits() {
+    const lines = this.run?.view?.thresholds?.lines ?? [];
+    return lines.filter(({ chart, metric }) => chart === "custom-metric" && metric === this.metric?.name);
+  }
+
+  remark() {
+    const isEmpty = this.data() && this.lines().every(({ values }) => values.every((value) => value === null));
+    return kindText(this.metric) + (isEmpty ? ", no values" : "");
+  }
+
+  colour({ name }, place) {
+    const { accent, good, warn, muted } = this.palette;
+    const known = { average: muted, p50: good, p95: accent, last: accent, min: muted, max: warn };
+    return known[name] ?? (this.lines().length === 1 ? accent : super.colour({ name }, place));
+  }
+
+  axis() {
+    const isShare = this.metric.kind === "rate";
+    const hasNegative = this.lines().some(({ values }) => values.some((value) => value < 0));
+    return {
+      min: hasNegative ? null : 0,
+      axisLabel: { formatter: (value) => (isShare ? `${quantity(value * 100)}%` : quantity(value)) },
+    };
+  }
+}
+
+export class MetricCharts {
+  /** By the place of their metric; undefined before a chart is made. */
+  #charts = [];
+  #figures = [];
+  #observer = new IntersectionObserver((entries) => this.#come(entries), { rootMargin: AHEAD });
+
+  constructor(run) {
+    this.run = run;
+    this.details = part("metric-charts");
+    this.grid = this.details.querySelector(".charts");
+    this.chosen = remembered();
+    this.details.querySelector("summary").addEventListener("click", () => {
+      this.chosen = !this.details.open;
+      remember(this.chosen);
+    });
+  }
+
+  /** The run or what is shown of it has changed. */
+  redraw() {
+    const { rows } = this.run.view.custom_metrics;
+    this.details.open = this.chosen ?? rows.length <= MAX_UNFOLDED;
+    for (let place = this.#figures.length; place < rows.length; place += 1) this.#add(place, rows[place]);
+    for (const chart of this.#charts) chart?.changed();
+  }
+
+  #add(place, { name }) {
+    const title = `${nameOf(place)}-title`;
+    const figure = h(
+      "figure",
+      { class: "chart", "data-chart": nameOf(place), "data-points": 0, "data-place": place, "aria-labelledby": title },
+      h("figcaption", {}, h("h3", { id: title }, name), h("span", { class: "chart-note", "data-role": "note" })),
+      h("div", { class: "chart-canvas", role: "img", "aria-label": `${name} over run time` }),
+      h(
+        "details",
+        { class: "data-table" },
+        h("summary", {}, "Data table"),
+        h("div", { class: "data-table-scroll", tabindex: 0, role: "region", "aria-label": `${name}, data` }),
+      ),
+    );
+    this.#figures.push(figure);
+    this.grid.append(figure);
+    this.#observer.observe(figure);
+  }
+
+  #come(entries) {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      this.#observer.unobserve(target);
+      const place = Number(target.dataset.place);
+      this.#charts[place] = new MetricChart(this.run, nameOf(place), this.run.view.custom_metrics.rows[place]);
+      this.#charts[place].changed();
+    }
+  }
+}
+
+/** What a chart's figure is called: names of metrics are the scenario's, and may be anything. */
+function nameOf(place) {
+  return `custom-metric-${place}`;
+}
+
+function remembered() {
+  try {
+    return { true: true, false: false }[localStorage.getItem(KEY)] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function remember(isOpen) {
+  try {
+    localStorage.setItem(KEY, String(isOpen));
+  } catch {
+    // Without storage the choice lasts as long as the page.
+  }
+}
