@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use greylag_infra::RunId;
 use greylag_infra::protocol::cut;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
@@ -77,8 +78,8 @@ struct Pushes {
     taken: Taken,
 }
 
-/// What a collector makes of a push.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// What a collector makes of a push, from good to bad.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Taken {
     #[default]
     Whole,
@@ -125,15 +126,22 @@ impl Pushes {
         self.last = Some(Instant::now());
         // Until something has been pushed, nothing waits for an end.
         self.unfinished.clear();
-        let Some(Otlp {
-            message,
+        let Otlp {
+            messages,
             unfinished,
-        }) = otlp_of(coordinator).await?
-        else {
-            return Ok(());
-        };
+        } = otlp_of(coordinator).await?;
         self.unfinished = unfinished;
-        self.note(Taken::of((collector.send)(message).await));
+        // At once, so that a collector that does not answer is waited for only once.
+        let answers = join_all(
+            messages
+                .into_iter()
+                .map(|message| (collector.send)(message)),
+        )
+        .await;
+        let worst = answers.into_iter().map(Taken::of).max();
+        if let Some(taken) = worst {
+            self.note(taken);
+        }
         Ok(())
     }
 

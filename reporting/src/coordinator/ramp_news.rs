@@ -10,6 +10,7 @@ use greylag_infra::{
 };
 
 use super::Coordinator;
+use crate::store::Scope;
 
 /// What has been said of a run's ramps.
 #[derive(Debug)]
@@ -235,7 +236,7 @@ pub(super) async fn announce(coordinator: &Coordinator, run: &RunRecord, news: &
             let started = store.users_started(&run.id).await;
             started.map(|started| news.spawned(ramp, started))
         } else {
-            let active = store.users_active(&run.id).await;
+            let active = store.users_active(&run.id, &Scope::default()).await;
             active.map(|active| news.spawned_without_lost(run, ramp, active))
         };
         match spawned {

@@ -138,14 +138,19 @@ impl Store {
         self.inner.readers.run(query).await
     }
 
-    /// Users of a run that are active by what is saved of it; those of agents that were given up are not.
+    /// Users of a run in a scope that are active by what is saved of it; those of agents that were given up are not.
     ///
     /// # Errors
-    /// The run was not found, or the database failed.
-    pub(crate) async fn users_active(&self, run_id: &RunId) -> Result<u64, StoreError> {
-        let id = run_id.to_owned();
-        let query =
-            move |connection: &rusqlite::Transaction<'_>| scope_rows::users_active(connection, &id);
+    /// The run or the scope's agent was not found, or the database failed.
+    pub(crate) async fn users_active(
+        &self,
+        run_id: &RunId,
+        scope: &Scope,
+    ) -> Result<u64, StoreError> {
+        let (id, scope) = (run_id.to_owned(), scope.to_owned());
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            scope_rows::users_active(connection, &id, &scope)
+        };
         self.inner.readers.run(query).await
     }
 

@@ -414,9 +414,13 @@ pub(super) fn users_before(
     Ok(users)
 }
 
-/// Users of a run that are active by what is saved of it.
-pub(super) fn users_active(connection: &Connection, run_id: &RunId) -> StoreResult<u64> {
-    let scope = RowScope::find(connection, run_id, &Scope::default())?;
+/// Users of a run in a scope that are active by what is saved of it.
+pub(super) fn users_active(
+    connection: &Connection,
+    run_id: &RunId,
+    scope: &Scope,
+) -> StoreResult<u64> {
+    let scope = RowScope::find(connection, run_id, scope)?;
     Ok(from_sql(users_before(connection, &scope, scope.to)?))
 }
 

@@ -10,18 +10,19 @@ use greylag_reporting::coordinator::{Collector, Coordinator, CoordinatorConfig, 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, Histogram, HistogramDataPoint, metric, number_data_point,
+    AggregationTemporality, Histogram, HistogramDataPoint, NumberDataPoint, metric,
+    number_data_point,
 };
 use prost::Message as _;
 use tokio::sync::mpsc;
 
-use crate::site::{Site, load_test, snapshot};
+use crate::site::{AGENT, Site, load_test, snapshot};
 
 const RUN: &str = "abcdefabcdef";
 const WITHIN: Duration = Duration::from_secs(20);
 
-/// The first push of a coordinator.
-async fn pushed(coordinator: &Coordinator) -> ExportMetricsServiceRequest {
+/// The first push of a coordinator that has so many runs, a message for each.
+async fn pushed(coordinator: &Coordinator, runs: usize) -> Vec<ExportMetricsServiceRequest> {
     let (sender, mut received) = mpsc::channel(10);
     coordinator.push_to(Collector {
         send: Arc::new(move |message| {
@@ -29,9 +30,15 @@ async fn pushed(coordinator: &Coordinator) -> ExportMetricsServiceRequest {
             Box::pin(async move { sent.map_err(|error| error.to_string()).map(|()| Vec::new()) })
         }),
     });
-    let message = tokio::time::timeout(WITHIN, received.recv()).await;
-    let message = message.expect("a push").expect("the coordinator is there");
-    ExportMetricsServiceRequest::decode(&*message).expect("the official types read it")
+    let mut messages = Vec::new();
+    for _ in 0..runs {
+        let message = tokio::time::timeout(WITHIN, received.recv()).await;
+        let message = message.expect("a push").expect("the coordinator is there");
+        messages.push(
+            ExportMetricsServiceRequest::decode(&*message).expect("the official types read it"),
+        );
+    }
+    messages
 }
 
 fn attributes(given: &[KeyValue]) -> BTreeMap<String, String> {
@@ -54,6 +61,22 @@ fn durations(message: &ExportMetricsServiceRequest) -> &Histogram {
         Some(metric::Data::Histogram(histogram)) => histogram,
         other => panic!("{other:?}"),
     }
+}
+
+/// Which agent each point has, and its users.
+fn users(message: &ExportMetricsServiceRequest) -> Vec<(Option<String>, i64)> {
+    let metrics = &message.resource_metrics[0].scope_metrics[0].metrics;
+    let users = metrics.iter().find(|one| one.name == "greylag.users");
+    let Some(metric::Data::Gauge(users)) = users.and_then(|one| one.data.as_ref()) else {
+        panic!("{metrics:?}");
+    };
+    let of_point = |point: &NumberDataPoint| match point.value {
+        Some(number_data_point::Value::AsInt(users)) => {
+            (attributes(&point.attributes).remove("greylag.agent"), users)
+        }
+        other => panic!("{other:?}"),
+    };
+    users.data_points.iter().map(of_point).collect()
 }
 
 /// The limits between which this share of all requests is reached.
@@ -100,8 +123,8 @@ async fn what_is_pushed_is_what_the_run_has_counted_also_after_a_restart() {
         .get(&format!("/api/v1/runs/{RUN}/summary"))
         .await
         .json();
-    let first = pushed(&site.coordinator).await;
-    let histogram = durations(&first);
+    let first = &pushed(&site.coordinator, 1).await[0];
+    let histogram = durations(first);
     let cumulative = i32::from(AggregationTemporality::Cumulative);
     assert_eq!(histogram.aggregation_temporality, cumulative);
     let points = &histogram.data_points;
@@ -112,6 +135,7 @@ async fn what_is_pushed_is_what_the_run_has_counted_also_after_a_restart() {
     let common = [
         ("greylag.run", RUN),
         ("greylag.test", "shop"),
+        ("greylag.agent", AGENT),
         ("http.request.method", "GET"),
         ("greylag.endpoint", "/cart"),
     ];
@@ -139,16 +163,7 @@ async fn what_is_pushed_is_what_the_run_has_counted_also_after_a_restart() {
         from < p95_s && p95_s <= to,
         "{p95_s} is not in ({from}, {to}]"
     );
-    let metrics = &first.resource_metrics[0].scope_metrics[0].metrics;
-    let users = metrics
-        .iter()
-        .find(|one| one.name == "greylag.users")
-        .expect("users");
-    let Some(metric::Data::Gauge(users)) = &users.data else {
-        panic!("{users:?}");
-    };
-    let users: Vec<_> = users.data_points.iter().map(|point| point.value).collect();
-    assert_eq!(users, [Some(number_data_point::Value::AsInt(7))]);
+    assert_eq!(users(first), [(Some(AGENT.to_owned()), 7)]);
 
     // By the next coordinator on the same results, which begins where the run began.
     site.coordinator.shutdown().await;
@@ -159,12 +174,56 @@ async fn what_is_pushed_is_what_the_run_has_counted_also_after_a_restart() {
     })
     .await
     .expect("the coordinator starts");
-    let second = pushed(&next).await;
-    let after = &durations(&second).data_points;
+    let second = &pushed(&next, 1).await[0];
+    let after = &durations(second).data_points;
     assert_eq!(after.len(), points.len());
     for (before, after) in points.iter().zip(after) {
         assert_eq!(after.attributes, before.attributes);
         assert_eq!(after.start_time_unix_nano, before.start_time_unix_nano);
         assert_eq!(after.bucket_counts, before.bucket_counts);
     }
+}
+
+/// A run with so many agents, of which each has one user more than the one before, and as many requests.
+async fn run_of(site: &Site, id: &str, agents: u64) {
+    let of_agent = |number: u64| {
+        let mut results = snapshot(id, "/cart", "500");
+        let mut interval = Interval::default();
+        for _ in 0..number {
+            interval.record(Duration::from_millis(10), None, 100, None);
+        }
+        results.intervals = vec![interval.to_wire(1, 0)];
+        results.user_changes.truncate(1);
+        results.user_changes[0].started = number;
+        (format!("agent-{number:02}"), results)
+    };
+    let started_at = WallTime::from_micros(WallTime::of_system().as_micros() - 20_000_000);
+    let agents = (1..=agents).map(of_agent).collect();
+    site.running_run_of(id, load_test(id), agents, started_at)
+        .await;
+}
+
+#[tokio::test]
+async fn each_of_a_few_agents_has_its_own_series_and_many_share_one() {
+    let site = Site::start(None).await;
+    run_of(&site, "aaaaaaaaaaaa", 10).await;
+    run_of(&site, "bbbbbbbbbbbb", 11).await;
+    let messages = pushed(&site.coordinator, 2).await;
+    let of_message = |message: &ExportMetricsServiceRequest| {
+        let points = &durations(message).data_points;
+        let requests = points.iter().map(|point| {
+            (
+                attributes(&point.attributes).remove("greylag.agent"),
+                point.count as i64,
+            )
+        });
+        (requests.collect::<Vec<_>>(), users(message))
+    };
+    let mut said: Vec<_> = messages.iter().map(of_message).collect();
+    said.sort_by_key(|(requests, _)| std::cmp::Reverse(requests.len()));
+    let few: Vec<_> = (1..=10)
+        .map(|number| (Some(format!("agent-{number:02}")), number))
+        .collect();
+    let many = vec![(None, 66)];
+    assert_eq!(said, [(few.clone(), few), (many.clone(), many)]);
 }

@@ -209,7 +209,28 @@ impl Site {
         results: Snapshot,
         started_at: WallTime,
     ) -> RunRecord {
+        let agents = vec![(AGENT.to_owned(), results)];
+        self.running_run_of(id, test, agents, started_at).await
+    }
+
+    /// The same with what each of its agents has reported.
+    pub(crate) async fn running_run_of(
+        &self,
+        id: &str,
+        test: LoadTest,
+        agents: Vec<(String, Snapshot)>,
+        started_at: WallTime,
+    ) -> RunRecord {
         let store = self.coordinator.store();
+        let of_agent = |name: &String, worker| RunAgent {
+            build: greylag_infra::BuildInfo::default(),
+            id: name.as_str().into(),
+            name: name.clone(),
+            workers: vec![worker],
+            last_seq: 0,
+            saved_until: 0,
+            end: None,
+        };
         let record = store
             .create_run(RunRecord {
                 id: id.into(),
@@ -219,24 +240,22 @@ impl Site {
                 created_at: WallTime::from_micros(started_at.as_micros() - 1_000_000),
                 started_at: Some(started_at),
                 ended_at: None,
-                agents: vec![RunAgent {
-                    build: greylag_infra::BuildInfo::default(),
-                    id: AGENT.into(),
-                    name: AGENT.into(),
-                    workers: vec![0],
-                    last_seq: 0,
-                    saved_until: 0,
-                    end: None,
-                }],
+                agents: agents
+                    .iter()
+                    .zip(0..)
+                    .map(|((name, _), worker)| of_agent(name, worker))
+                    .collect(),
                 profile: greylag_infra::LoadProfile::default(),
                 completeness: greylag_infra::Completeness::default(),
             })
             .await
             .expect("the run is kept");
-        store
-            .save_snapshot(&record.id, &AGENT.into(), results)
-            .await
-            .expect("the snapshot is saved");
+        for (name, results) in agents {
+            store
+                .save_snapshot(&record.id, &name.as_str().into(), results)
+                .await
+                .expect("the snapshot is saved");
+        }
         record
     }
 }

@@ -7,7 +7,7 @@ use greylag_infra::protocol::{Endpoint, OTHER};
 use greylag_infra::{RunId, RunRecord, WallTime};
 
 use crate::coordinator::Coordinator;
-use crate::measure::interval::{Interval, Outcome};
+use crate::measure::interval::Interval;
 use crate::plain_text::plain_text;
 use crate::results::summary::SummaryMetric;
 use crate::store::{RunFilter, RunTotals, Scope, StoreError};
@@ -22,7 +22,7 @@ const MAX_NAME_BYTES_OF_RUN: usize = 16 * 1024;
 /// How long a run is still shown after its end, so that its last counts are scraped.
 pub(super) const SHOWN_AFTER_END: Duration = Duration::from_secs(5 * 60);
 /// Newest runs among which those are looked for that ended lately.
-const MAX_RUNS_READ: usize = 50;
+const MAX_RUNS_READ: usize = 200;
 
 /// Upper limits of the buckets of response times, in µs; one without limit comes last.
 pub(super) const BUCKETS_US: [u64; 16] = [
@@ -133,35 +133,32 @@ async fn read_one(coordinator: &Coordinator, run: &RunRecord) -> Result<ActiveRu
         test: plain_text(&run.test.name),
         number: run.number,
         elapsed_s: run.elapsed_s(coordinator.now()),
-        users: users_of(coordinator, run).await?,
-        endpoints: counts_of(coordinator, run, None).await?,
+        users: users_of(coordinator, run, &Scope::default()).await?,
+        endpoints: counts_of(coordinator, run, &Scope::default()).await?,
         custom: custom_of(coordinator, run).await?,
     })
 }
 
-/// The active users of a run.
+/// The active users of a run, or of an agent of it.
 pub(super) async fn users_of(
     coordinator: &Coordinator,
     run: &RunRecord,
+    scope: &Scope,
 ) -> Result<u64, StoreError> {
     match run.phase.is_over() {
         true => Ok(0),
-        false => coordinator.store().users_active(&run.id).await,
+        false => coordinator.store().users_active(&run.id, scope).await,
     }
 }
 
-/// What a run has counted of its requests, or of those that ended so.
+/// What a run has counted of its requests in a scope.
 pub(super) async fn counts_of(
     coordinator: &Coordinator,
     run: &RunRecord,
-    outcome: Option<Outcome>,
+    scope: &Scope,
 ) -> Result<EndpointsCounts, StoreError> {
     let store = coordinator.store();
-    let scope = Scope {
-        outcome,
-        ..Scope::default()
-    };
-    let totals = store.totals(&run.id, &scope).await?;
+    let totals = store.totals(&run.id, scope).await?;
     Ok(counts(&totals, &store.endpoints(&run.id).await?))
 }
 

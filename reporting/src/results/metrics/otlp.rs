@@ -21,8 +21,10 @@ use super::active_runs::{self, BUCKETS_US, EndpointCounts};
 use crate::coordinator::Coordinator;
 use crate::measure::interval::Outcome;
 use crate::plain_text::plain_text;
-use crate::store::StoreError;
+use crate::store::{Scope, StoreError};
 
+/// A run of at most so many agents has series of each of them; one of more has those of all together. Every endpoint is multiplied by them.
+const MAX_AGENTS: usize = 10;
 /// Version of the conventions whose names are used.
 const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.37.0";
 /// In place of a method that HTTP does not have, and of an error that has no name of its own.
@@ -35,32 +37,46 @@ const METHODS: [&str; 9] = [
 /// The counts of active runs.
 #[derive(Debug)]
 pub(crate) struct Otlp {
-    /// An `ExportMetricsServiceRequest`.
-    pub(crate) message: Vec<u8>,
+    /// An `ExportMetricsServiceRequest` of each run: collectors take 4 MiB at once unless they are set up otherwise.
+    pub(crate) messages: Vec<Vec<u8>>,
     /// The runs in it that are not over.
     pub(crate) unfinished: BTreeSet<RunId>,
 }
 
-/// The counts of active runs; `None` if there are no such runs. All are counted from the beginning of their run.
+/// The counts of active runs, all from the beginning of their run.
 ///
 /// # Errors
 /// The database failed.
-pub(crate) async fn otlp_of(coordinator: &Coordinator) -> Result<Option<Otlp>, StoreError> {
+pub(crate) async fn otlp_of(coordinator: &Coordinator) -> Result<Otlp, StoreError> {
     let unfinished = coordinator.store().unfinished_runs().await?;
     let runs = active_runs::active(coordinator, unfinished).await?;
-    if runs.is_empty() {
-        return Ok(None);
-    }
     let now_ns = coordinator.now().as_micros().saturating_mul(1_000);
-    let (mut durations, mut users) = (Vec::new(), Vec::new());
+    let mut messages = Vec::new();
     for run in &runs {
-        let read = points_of(coordinator, run, now_ns).await;
-        if let Some((active, finished)) = active_runs::unless_deleted(read)? {
-            users.push(active);
-            durations.extend(finished);
-        }
+        let read = metrics_of(coordinator, run, now_ns).await;
+        let metrics = active_runs::unless_deleted(read)?;
+        messages.extend(metrics.map(|metrics| request(metrics).encode_to_vec()));
     }
-    let metrics = vec![
+    let unfinished = runs.iter().filter(|run| !run.phase.is_over());
+    Ok(Otlp {
+        messages,
+        unfinished: unfinished.map(|run| run.id.clone()).collect(),
+    })
+}
+
+/// The users of a run, and the response times of its endpoints by outcome.
+async fn metrics_of(
+    coordinator: &Coordinator,
+    run: &RunRecord,
+    now_ns: u64,
+) -> Result<Vec<Metric>, StoreError> {
+    let (mut durations, mut users) = (Vec::new(), Vec::new());
+    for agent in agents_of(run) {
+        let (active, finished) = points_of(coordinator, run, agent, now_ns).await?;
+        users.push(active);
+        durations.extend(finished);
+    }
+    Ok(vec![
         Metric {
             name: "http.client.request.duration".to_owned(),
             description: "Response times of finished requests.".to_owned(),
@@ -78,24 +94,36 @@ pub(crate) async fn otlp_of(coordinator: &Coordinator) -> Result<Option<Otlp>, S
             data: Some(metric::Data::Gauge(Gauge { data_points: users })),
             ..Metric::default()
         },
-    ];
-    let unfinished = runs.iter().filter(|run| !run.phase.is_over());
-    Ok(Some(Otlp {
-        message: request(metrics).encode_to_vec(),
-        unfinished: unfinished.map(|run| run.id.clone()).collect(),
-    }))
+    ])
 }
 
-/// The users of a run, and the response times of its endpoints by outcome.
+/// The agents of a run that have series, or all of them together. They do not change while it goes on.
+fn agents_of(run: &RunRecord) -> Vec<Option<String>> {
+    match run.agents.len() {
+        1..=MAX_AGENTS => {
+            let names = run.agents.iter().map(|agent| Some(agent.name.clone()));
+            names.collect()
+        }
+        _ => vec![None],
+    }
+}
+
+/// The same of an agent, or of all together.
 async fn points_of(
     coordinator: &Coordinator,
     run: &RunRecord,
+    agent: Option<String>,
     now_ns: u64,
 ) -> Result<(NumberDataPoint, Vec<HistogramDataPoint>), StoreError> {
     let started_ns = run.started_at.unwrap_or_default().as_micros() * 1_000;
-    let active = active_runs::users_of(coordinator, run).await?;
+    let common = of_run(run, agent.as_deref());
+    let of_agent = Scope {
+        agent,
+        ..Scope::default()
+    };
+    let active = active_runs::users_of(coordinator, run, &of_agent).await?;
     let users = NumberDataPoint {
-        attributes: of_run(run),
+        attributes: common.clone(),
         time_unix_nano: now_ns,
         value: Some(number_data_point::Value::AsInt(
             i64::try_from(active).unwrap_or(i64::MAX),
@@ -104,12 +132,16 @@ async fn points_of(
     };
     let mut durations = Vec::new();
     for outcome in [Outcome::Ok, Outcome::Failed] {
-        let counts = active_runs::counts_of(coordinator, run, Some(outcome)).await?;
+        let scope = Scope {
+            outcome: Some(outcome),
+            ..of_agent.clone()
+        };
+        let counts = active_runs::counts_of(coordinator, run, &scope).await?;
         for ((method, name), counts) in counts {
             if counts.requests == 0 {
                 continue;
             }
-            let mut attributes = of_run(run);
+            let mut attributes = common.clone();
             attributes.extend(of_endpoint(&method, name, outcome));
             durations.push(point(&counts, attributes, started_ns, now_ns));
         }
@@ -160,11 +192,13 @@ fn point(
     }
 }
 
-fn of_run(run: &RunRecord) -> Vec<KeyValue> {
-    vec![
+fn of_run(run: &RunRecord, agent: Option<&str>) -> Vec<KeyValue> {
+    let mut attributes = vec![
         text("greylag.run", run.id.to_string()),
         text("greylag.test", plain_text(&run.test.name)),
-    ]
+    ];
+    attributes.extend(agent.map(|name| text("greylag.agent", plain_text(name))));
+    attributes
 }
 
 fn of_endpoint(method: &str, name: String, outcome: Outcome) -> Vec<KeyValue> {
