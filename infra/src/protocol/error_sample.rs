@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::TraceId;
+use super::trace_id::if_valid;
 use crate::base::{bounded_list, cut};
 
 /// Most samples of one error that an agent hands over, or a worker.
@@ -51,6 +52,7 @@ pub struct ErrorSampleData {
     /// Length of the whole body in bytes, decoded; of a streamed response what its head says.
     pub body_bytes: u64,
     /// Its trace, if it was sampled.
+    #[serde(deserialize_with = "if_valid")]
     pub trace_id: Option<TraceId>,
 }
 
@@ -143,5 +145,12 @@ mod tests {
         assert_eq!(sample.headers_left_out as usize, 1 + 20 - kept);
         assert!(sample.text_bytes() <= 7_168);
         assert_eq!(sample.clone().bounded(), sample);
+    }
+
+    #[test]
+    fn a_damaged_trace_id_is_left_out() {
+        let damaged = serde_json::json!({"body": "b", "trace_id": [1, 2, 3]});
+        let read: ErrorSampleData = serde_json::from_value(damaged).unwrap();
+        assert_eq!((read.body.as_deref(), read.trace_id), (Some("b"), None));
     }
 }

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::ser::SerializeSeq as _;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::TraceId;
+use super::trace_id::if_valid;
 
 /// What else is known of a request; what is not known is `None`. On the wire it is a list, because there are many: new
 /// fields come at its end, and readers ignore those that they do not know.
@@ -65,6 +66,10 @@ impl<'de> Deserialize<'de> for SampleDetails {
     }
 }
 
+/// An element of the list.
+#[derive(Deserialize)]
+struct TraceIdIfValid(#[serde(deserialize_with = "if_valid")] Option<TraceId>);
+
 struct ListVisitor;
 
 impl<'de> Visitor<'de> for ListVisitor {
@@ -79,7 +84,8 @@ impl<'de> Visitor<'de> for ListVisitor {
         for field in &mut list {
             *field = elements.next_element()?.flatten();
         }
-        let trace_id = elements.next_element::<Option<TraceId>>()?.flatten();
+        let trace_id = elements.next_element::<TraceIdIfValid>()?;
+        let trace_id = trace_id.and_then(|read| read.0);
         while elements.next_element::<IgnoredAny>()?.is_some() {}
         let [first_byte_us, status, user, worker, error] = list;
         Ok(SampleDetails {
@@ -135,5 +141,18 @@ mod tests {
         let read = rmp_serde::from_slice::<SampleDetails>(&packed).unwrap();
         assert_eq!(read, traced);
         assert!(packed.len() <= 34, "{} bytes", packed.len());
+        for damaged in [&[0_u8; 16][..], &[1; 15], &[]] {
+            let list = (
+                7,
+                503,
+                1,
+                None::<u32>,
+                u32::MAX,
+                serde_bytes::Bytes::new(damaged),
+            );
+            let packed = rmp_serde::to_vec(&list).unwrap();
+            let read = rmp_serde::from_slice::<SampleDetails>(&packed).unwrap();
+            assert_eq!(read, details, "without {damaged:?}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::num::NonZeroU128;
 
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::{Serialize, Serializer};
+use serde_bytes::ByteBuf;
 
 /// Bytes of an id.
 const BYTES: usize = 16;
@@ -18,6 +19,12 @@ impl TraceId {
     #[must_use]
     pub fn new(id: u128) -> Option<Self> {
         NonZeroU128::new(id).map(Self)
+    }
+
+    /// The id that these bytes are; `None` if they are not one.
+    pub(super) fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes = <[u8; BYTES]>::try_from(bytes).ok()?;
+        Self::new(u128::from_be_bytes(bytes))
     }
 }
 
@@ -40,6 +47,14 @@ impl Serialize for TraceId {
     }
 }
 
+/// Reads a list's or a struct's id. A damaged one is left out, because the rest counts without it, too.
+pub(super) fn if_valid<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<TraceId>, D::Error> {
+    let bytes = Option::<ByteBuf>::deserialize(deserializer)?;
+    Ok(bytes.and_then(|bytes| TraceId::of_bytes(&bytes)))
+}
+
 impl<'de> Deserialize<'de> for TraceId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_bytes(BytesVisitor)
@@ -56,10 +71,7 @@ impl Visitor<'_> for BytesVisitor {
     }
 
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<TraceId, E> {
-        <[u8; BYTES]>::try_from(bytes)
-            .ok()
-            .and_then(|bytes| TraceId::new(u128::from_be_bytes(bytes)))
-            .ok_or_else(|| E::invalid_length(bytes.len(), &self))
+        TraceId::of_bytes(bytes).ok_or_else(|| E::invalid_length(bytes.len(), &self))
     }
 }
 
