@@ -1,6 +1,7 @@
 // What charts show of a part of the run, in a page that is a file: as `GET /api/v1/runs/{id}/charts/{chart}` and `/distribution` answer it, from the
 // run's parts. A step of a chart is at least as wide as a part. Pure: no DOM here.
 
+import { metricChart } from "./file_metrics.js";
 import { MEASURE_OF, Sum, valueAt } from "./file_parts.js";
 import { distributionOf } from "./file_stats.js";
 import { chartStep, ofParts } from "./file_steps.js";
@@ -11,9 +12,12 @@ const OTHERS = "others";
 const NO_ANSWER = "no answer";
 const NOT_MEASURED = "not measured";
 
-/** A chart of a scope by its name and the times it is of. `byPart`: charts that are in the file by part. Throws where there is none. */
-export function chartOf(parts, name, of, scope, byPart) {
+/** A chart of a scope by its name and the times or the custom metric it is of. `byPart`: charts that are in the file by part. Throws where there is
+ * none. */
+export function chartOf(parts, name, { of, metric }, scope, byPart) {
   switch (name) {
+    case "custom-metric":
+      return metricChart(parts, metric, scope, new Steps(parts, scope, 1));
     case "percentiles":
       return percentilesOf(parts, of, scope);
     case "statuses":

@@ -19,7 +19,7 @@ const EXTREMES = new Set(Object.values(TIMES).flatMap(([, least, greatest]) => [
 export const MEASURE_OF = { response: "histogram", intended: "intended_histogram", first_byte: "ttfb_histogram" };
 
 /** Reads LEB128. */
-class Reader {
+export class Reader {
   at = 0;
 
   constructor(bytes) {
@@ -42,6 +42,24 @@ class Reader {
   signed() {
     const value = this.number();
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  /** The same of any size. */
+  signedBig() {
+    let value = 0n;
+    for (let shift = 0n; ; shift += 7n) {
+      const byte = this.bytes[this.at++];
+      if (byte === undefined) throw new Error("the parts end too early");
+      value |= BigInt(byte & 0x7f) << shift;
+      if (byte < 0x80) return value % 2n === 0n ? value / 2n : -(value + 1n) / 2n;
+    }
+  }
+
+  /** [from, to] of what stands behind its length. */
+  range() {
+    const length = this.number();
+    this.at += length;
+    return [this.at - length, this.at];
   }
 }
 
@@ -159,6 +177,8 @@ export class Parts {
     this.users = readList(reader, (second) => [second, reader.signed(), readArrivals(reader)]);
     /** Of each error [part, {occurrences, first, last, agents}]. */
     this.errorParts = this.errors.map(() => readList(reader, (part) => [part, this.#readError(reader, part)]));
+    /** Of each custom metric [part, from, to] of its stored row. */
+    this.metricParts = this.metrics.map(() => readList(reader, (part) => [part, ...reader.range()]));
   }
 
   /** Where the run's results end, in seconds of run time. */
@@ -172,11 +192,7 @@ export class Parts {
     OUTCOMES.forEach((outcome, bit) => {
       if ((mask & (1 << bit)) === 0) return;
       const numbers = Object.fromEntries(this.numbers.map((name) => [name, reader.number()]));
-      const places = this.measures.map(() => {
-        const length = reader.number();
-        reader.at += length;
-        return [reader.at - length, reader.at];
-      });
+      const places = this.measures.map(() => reader.range());
       intervals.push([outcome, numbers, places]);
     });
     return intervals;

@@ -108,16 +108,17 @@ export class FileSource {
     if (place === "/samples") return { samples: samplesOfDot(samples, query) };
     if (place === "/errors/samples") return samplesOfError(errorSamples, query, initial.view.errors);
     const scope = parseScope(String(query));
-    const of = query.get("of");
+    const [of, metric] = [query.get("of"), query.get("metric")];
     if (isWhole(scope)) {
       const answer = place === "/view" ? this.#whole : answers[of ? `${place}?of=${of}` : place];
       if (answer) return answer;
+      if (!this.#parts) throw new Error("This file does not have it.");
     }
     this.#check(scope);
     if (place === "/view") return viewOf(this.#parts, this.#whole, scope, this.#data);
     if (place === "/distribution") return distributionIn(this.#parts, of, scope);
     const [, chart] = /^\/charts\/(.+)$/.exec(place) ?? [];
-    if (chart) return chartOf(this.#parts, chart, of, scope, this.#parts.by_part);
+    if (chart) return chartOf(this.#parts, chart, { of, metric }, scope, this.#parts.by_part);
     throw new Error("This file does not have it.");
   }
 

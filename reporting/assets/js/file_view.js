@@ -1,6 +1,7 @@
 // What the page shows of a part of the run, in a page that is a file: the same as `GET /api/v1/runs/{id}/view` answers, from the run's
 // parts. Pure: no DOM here.
 
+import { metricsOf } from "./file_metrics.js";
 import { MEASURE_OF, Sum } from "./file_parts.js";
 import { statsOf } from "./file_stats.js";
 import { ofParts, seriesStep } from "./file_steps.js";
@@ -48,7 +49,7 @@ export function viewOf(parts, whole, scope, { log, moments, limits }) {
     warnings: whole.view.warnings.filter((warning) => warning.first_second < end && warning.last_second >= from).map(ofWholeRun),
     generator: { ...whole.view.generator, of_whole_run: true },
     marks: marksOf(moments, whole.view.marks, scope),
-    custom_metrics: { ...whole.view.custom_metrics, note: "of the whole run" },
+    custom_metrics: metricsOf(parts, scope, elapsed),
     thresholds: { ...whole.view.thresholds, lines: linesAcross(whole.view.thresholds.lines, limits, scope) },
   };
   delete view.remark;
@@ -76,10 +77,12 @@ function marksOf(moments, marksOfWhole, { from = 0, to = Infinity }) {
 
 const isStretch = ({ to }) => to !== null && to !== undefined;
 
-/** Limits of the requests of a scope: the run's thresholds are about all requests, or all of an endpoint. */
+/** Limits of the requests of a scope: the run's thresholds are about all requests, or all of an endpoint, or about a custom metric, which
+ * belongs to no requests. */
 function linesAcross(ofAll, limits, { endpoint, outcome }) {
-  if (outcome !== undefined) return [];
-  return endpoint === undefined ? ofAll : (limits[endpoint] ?? []);
+  const ofMetrics = ofAll.filter(({ metric }) => metric !== null);
+  if (outcome !== undefined) return ofMetrics;
+  return endpoint === undefined ? ofAll : (limits[endpoint] ?? ofMetrics);
 }
 
 /** Rows of endpoints, the requests of each by its place, and the statistics of all of them. */

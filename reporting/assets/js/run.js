@@ -227,6 +227,6 @@ await firstData;
 charts = [new UsersChart(run), new ThroughputChart(run), new ResponsesChart(run), ...generatorCharts(run)];
 for (const chart of charts) chart.redraw();
 more = new MoreCharts(run);
-if (part("metric-charts")) metrics = new MetricCharts(run);
-metrics?.redraw();
+metrics = new MetricCharts(run);
+metrics.redraw();
 keepForPrint(charts);

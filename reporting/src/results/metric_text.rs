@@ -15,7 +15,8 @@ use crate::store::Scope;
 const NONE: &str = "–";
 
 /// How a number of a metric reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 enum Form {
     /// A number of any size.
     Number,
@@ -24,51 +25,61 @@ enum Form {
 }
 
 /// A statistic of custom metrics.
+#[derive(Debug, Serialize)]
 pub(crate) struct MetricStatistic {
+    /// Its key in a summary.
+    pub(crate) key: &'static str,
     /// Its title for people.
     pub(crate) title: &'static str,
     /// Its column in CSV files.
+    #[serde(skip)]
     pub(crate) column: &'static str,
     /// Its value; none where the metric's kind does not have it, or without values.
+    #[serde(skip)]
     pub(crate) of: fn(&SummaryMetric) -> Option<f64>,
     form: Form,
     /// The only kind of which it says something to people.
     only_of: Option<MetricKind>,
     /// Whether tables for people have it.
+    #[serde(skip)]
     in_tables: bool,
 }
 
-/// Every statistic but the number of values, in order. The summary's keys are those of [`SummaryMetric`].
+/// Every statistic but the number of values, in order.
 pub(crate) const METRIC_STATISTICS: [MetricStatistic; 11] = [
     MetricStatistic {
         // How many are true is in the rate, and a sum of speeds means nothing.
         only_of: Some(MetricKind::Counter),
-        ..of("Total", "Total", |metric| metric.total)
+        ..of("total", "Total", "Total", |metric| metric.total)
     },
-    of("Per second", "Per Second", |metric| metric.per_second),
+    of("per_second", "Per second", "Per Second", |metric| {
+        metric.per_second
+    }),
     MetricStatistic {
         form: Form::Share,
-        ..of("Rate", "Rate", |metric| metric.rate)
+        ..of("rate", "Rate", "Rate", |metric| metric.rate)
     },
-    of("Last", "Last", |metric| metric.last),
-    of("Average", "Average", |metric| metric.avg),
-    of("Min", "Min", |metric| metric.min),
-    of("Max", "Max", |metric| metric.max),
-    of("p50", "50%", |metric| metric.p50),
+    of("last", "Last", "Last", |metric| metric.last),
+    of("avg", "Average", "Average", |metric| metric.avg),
+    of("min", "Min", "Min", |metric| metric.min),
+    of("max", "Max", "Max", |metric| metric.max),
+    of("p50", "p50", "50%", |metric| metric.p50),
     MetricStatistic {
         in_tables: false,
-        ..of("p90", "90%", |metric| metric.p90)
+        ..of("p90", "p90", "90%", |metric| metric.p90)
     },
-    of("p95", "95%", |metric| metric.p95),
-    of("p99", "99%", |metric| metric.p99),
+    of("p95", "p95", "95%", |metric| metric.p95),
+    of("p99", "p99", "99%", |metric| metric.p99),
 ];
 
 const fn of(
+    key: &'static str,
     title: &'static str,
     column: &'static str,
     of: fn(&SummaryMetric) -> Option<f64>,
 ) -> MetricStatistic {
     MetricStatistic {
+        key,
         title,
         column,
         of,

@@ -88,6 +88,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "js/field_errors.js",
         "js/file_charts.js",
         "js/file_log.js",
+        "js/file_metrics.js",
         "js/file_parts.js",
         "js/file_samples.js",
         "js/file_source.js",

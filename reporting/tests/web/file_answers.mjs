@@ -21,10 +21,10 @@ const source = new FileSource(JSON.parse(block("file-data")), parts);
 /** What of an answer is compared: the rest of a view is of the whole run, or of this moment. */
 function compared(path, body) {
   if (!path.startsWith("/view")) return body;
-  const { cards, endpoints, aggregated, errors, phases, marks, thresholds } = body.view;
+  const { cards, endpoints, aggregated, errors, phases, marks, thresholds, custom_metrics } = body.view;
   const { series, step_s, log, dots } = body.delta;
   const { lines } = thresholds;
-  return { cards, endpoints, aggregated, errors, phases, marks, lines, series, step_s, log, dots: { of: dots.of, number: dots.kind.length } };
+  return { cards, endpoints, aggregated, errors, phases, marks, custom_metrics, lines, series, step_s, log, dots: { of: dots.of, number: dots.kind.length } };
 }
 
 let differences = 0;

@@ -9,13 +9,16 @@ use std::process::Command;
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
-use greylag_infra::protocol::{Endpoint, IntervalData, LogLine, Snapshot, UserChange};
+use greylag_infra::protocol::MetricKind::{Counter, Gauge, Histogram, Rate};
+use greylag_infra::protocol::{
+    Endpoint, IntervalData, LogLine, MAX_METRIC_VALUE, METRIC_ONE, Snapshot, UserChange,
+};
 use greylag_infra::{RunPhase, RunTime};
 use greylag_reporting::Interval;
 use serde_json::json;
 
 use crate::site::{Site, load_test};
-use crate::support;
+use crate::support::{self, Counted};
 
 const RUN: &str = "abcdefabcdef";
 
@@ -153,6 +156,7 @@ async fn eventful_run(site: &Site) {
         "p95 < 500ms",
         "p99 < 2s for GET /z",
         "rps > 1000 for GET /z",
+        "metric speed p95 < 7",
     ]
     .map(|threshold| threshold.parse().unwrap())
     .to_vec();
@@ -198,6 +202,7 @@ async fn eventful_run(site: &Site) {
                 ..UserChange::default()
             })
             .collect();
+        support::count(&mut snapshot, &counted(&mut draws));
         snapshot.log = (0..RUN_S)
             .map(|second| LogLine {
                 at: support::START + RunTime::of_second(second),
@@ -218,11 +223,47 @@ async fn eventful_run(site: &Site) {
     store.update_run(&record).await.unwrap();
 }
 
+/// Values of custom metrics of each kind: of any size and sign, and in some seconds none.
+fn counted(draws: &mut Draws) -> Vec<Counted<'static>> {
+    let mut values = Vec::new();
+    for second in (0..RUN_S).filter(|second| second % 11 < 8) {
+        let mut any = || {
+            let size = draws.below(1 << 30) << draws.below(30);
+            let value = size.cast_signed().min(MAX_METRIC_VALUE);
+            if size.is_multiple_of(2) {
+                value
+            } else {
+                -value
+            }
+        };
+        values.push(("sent", Counter, "bytes", second, any().abs()));
+        values.push(("sent", Counter, "bytes", second, 125_000));
+        values.push(("queue & depth", Gauge, "", second, any()));
+        values
+            .extend([any(), any(), any()].map(|value| ("speed", Histogram, "m/s", second, value)));
+        for value in [any(), any()] {
+            let is_true = i64::from(value % 3 == 0) * METRIC_ONE;
+            values.push(("hit", Rate, "", second, is_true));
+        }
+    }
+    values.push(("seen once", Gauge, "", 13, -1));
+    values
+}
+
 /// The end of the address of a path with a query and a scope.
 fn with_scope(path: &str, scope: &str) -> String {
     let separator = if path.contains('?') { '&' } else { '?' };
     format!("{path}{separator}{scope}")
 }
+
+/// The charts of custom metrics.
+const OF_METRICS: [&str; 5] = [
+    "/charts/custom-metric?metric=sent",
+    "/charts/custom-metric?metric=queue%20%26%20depth",
+    "/charts/custom-metric?metric=speed",
+    "/charts/custom-metric?metric=hit",
+    "/charts/custom-metric?metric=seen%20once",
+];
 
 const OF_REQUESTS: [&str; 9] = [
     "/view",
@@ -259,6 +300,7 @@ async fn any_part_of_a_run_has_the_numbers_of_the_api() {
             let scope = format!("{window}{more}");
             paths.extend(OF_REQUESTS.map(|path| with_scope(path, &scope)));
         }
+        paths.extend(OF_METRICS.map(|path| with_scope(path, window)));
         for path in [
             "/charts/agent-users",
             "/charts/agent-requests",
@@ -274,7 +316,9 @@ async fn any_part_of_a_run_has_the_numbers_of_the_api() {
         "endpoint=GET%20/search?q%3D&outcome=ok",
     ] {
         paths.extend(OF_REQUESTS.map(|path| with_scope(path, scope)));
+        paths.extend(OF_METRICS.map(|path| with_scope(path, scope)));
     }
+    paths.extend(OF_METRICS.map(str::to_owned));
     for search in [
         "q=ERROR",
         "level=error&limit=3",

@@ -9,12 +9,15 @@
 //! - how many seconds have users that came or went or iterations, and of each the seconds since the one before, the change of users (ZigZag), and iterations that
 //!   were started, late, skipped;
 //! - of each error in how many parts it occurred, and of each the parts since the one before, how often, the second of the part in which it occurred first, how much
-//!   later it occurred last, and its agents: how many, and of each the number after that of the one before.
+//!   later it occurred last, and its agents: how many, and of each the number after that of the one before;
+//! - of each custom metric in how many parts it has values, and of each the parts since the one before, and the length of
+//!   a stored row of what the values of that part add up to, and that row.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use greylag_infra::RunRecord;
+use greylag_infra::protocol::MetricKind;
 use serde::Serialize;
 
 use super::packed;
@@ -23,9 +26,11 @@ use crate::measure::interval::{MEASURE_NAMES, NUMBER_NAMES, Outcome, Outcomes, P
 use crate::measure::stats::{PercentileKey, percentile_keys};
 use crate::plain_text::plain_text;
 use crate::results::error_place::split_place;
+use crate::results::metric_text::{MetricStatistic, in_tables};
 use crate::results::views::scope_view::phase_windows;
 use crate::store::{
-    Chart, ChartLine, ChartSteps, MAX_CHART_LINES, PartsAsked, RunParts, Scope, Store, Window,
+    Chart, ChartLine, ChartSteps, MAX_CHART_LINES, MetricParts, PartsAsked, RunParts, Scope, Store,
+    Window,
 };
 use crate::web::api::CHARTS;
 use crate::web::error::WebError;
@@ -73,6 +78,10 @@ pub(super) struct Described {
     /// Names of its histograms.
     measures: [&'static str; MEASURE_NAMES.len()],
     percentiles: Vec<PercentileKey>,
+    /// Custom metrics in their order.
+    metrics: Vec<DescribedMetric>,
+    /// What their table has beside the number of values.
+    metric_statistics: Vec<&'static MetricStatistic>,
     /// Whether it is known of all requests how they ended.
     has_outcomes: bool,
     /// Charts of which parts do not have everything, by part: their lines by the chart's name.
@@ -101,6 +110,13 @@ impl Described {
              Single agents, and numbers without saturated seconds, are not in this file.{rates}{agents}"
         )
     }
+}
+
+#[derive(Debug, Serialize)]
+struct DescribedMetric {
+    name: String,
+    kind: MetricKind,
+    unit: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -205,6 +221,16 @@ async fn pack(
         numbers: NUMBER_NAMES,
         measures: MEASURE_NAMES,
         percentiles: percentile_keys(),
+        metrics: parts
+            .metrics
+            .iter()
+            .map(|MetricParts { metric, .. }| DescribedMetric {
+                name: plain_text(&metric.name),
+                kind: metric.kind,
+                unit: plain_text(&metric.unit),
+            })
+            .collect(),
+        metric_statistics: in_tables().collect(),
         has_outcomes,
         by_part: charts_by_part(store, run, &parts, step_s).await?,
     };
@@ -340,6 +366,16 @@ fn encoded(parts: &RunParts) -> Vec<u8> {
                 put(out, (agent - number) as u64);
                 number = *agent;
             }
+        }
+    }
+    for metric in &parts.metrics {
+        put(out, metric.parts.len() as u64);
+        let mut before = 0;
+        for (part, row) in &metric.parts {
+            put(out, (part - before) as u64);
+            before = *part;
+            put(out, row.len() as u64);
+            out.extend_from_slice(row);
         }
     }
     bytes

@@ -3,6 +3,7 @@
 
 use greylag_tests::{Api, Browser, Cluster, Nginx, Theme, heavy};
 use serde_json::{Value, json};
+use url::Url;
 
 use super::looking::{LIVE, assert_quiet, look_from_all_sides};
 use super::more_charts::{assert_same, table_of};
@@ -90,7 +91,26 @@ async fn what_a_scenario_counts_is_summed_up_over_all_workers() {
         .await;
     assert_charts(&browser, api, &id, window).await;
     assert_quiet(&browser, api.url(), None).await;
+    assert_saved_page(&browser, api, &id).await;
     browser.close().await;
+}
+
+/// The page as a file has a window's metrics, too, and their charts.
+async fn assert_saved_page(browser: &Browser, api: &Api, id: &str) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("saved.html");
+    let saved = api.get(&format!("/api/v1/runs/{id}/report.html")).await;
+    std::fs::write(&file, &saved.body).expect("the directory is ours");
+    let url = Url::from_file_path(&file).expect("an absolute path");
+    let window = "?from=1&to=3";
+    browser.open(&format!("{url}#{window}")).await;
+    assert_charts(browser, api, id, window).await;
+    let answer = api.get(&format!("/api/v1/runs/{id}{window}")).await;
+    let view: Value = serde_json::from_str(&answer.body).expect("JSON");
+    let rows = view["custom_metrics"]["rows"].as_array().expect("a list");
+    let expected: Vec<&Value> = rows.iter().map(|row| &row["cells"]).collect();
+    let shown = "return [...document.querySelectorAll('.metrics-table tbody tr')].map((row) => [...row.querySelectorAll('td')].map((cell) => cell.textContent));";
+    assert_eq!(browser.eval(shown).await, json!(expected));
 }
 
 /// The chart of each metric has the numbers that the API has of it. What people read of a counter is its rate.

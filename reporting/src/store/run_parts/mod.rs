@@ -3,11 +3,13 @@
 //! Parts begin at the multiples of a step, so that their rows are read as they are stored, and at seconds that are named: what a
 //! reader is sure to ask for begins and ends with a part.
 
+mod metrics;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use greylag_infra::RunId;
 use greylag_infra::protocol::Endpoint;
+use greylag_infra::{CustomMetric, RunId};
 use rusqlite::Connection;
 
 use super::Store;
@@ -39,7 +41,7 @@ pub(crate) struct PartsAsked {
     pub(crate) cuts: Vec<u32>,
     /// End of the last part, exclusive, where the run has no results up to there yet.
     pub(crate) end: u32,
-    /// Most bytes of histograms.
+    /// Most bytes of histograms and custom metrics.
     pub(crate) most_bytes: usize,
     /// Most errors of all parts, each with the agents on which it occurred: how many there are of both.
     pub(crate) most_errors: usize,
@@ -58,6 +60,16 @@ pub(crate) struct RunParts {
     pub(crate) errors: Vec<ErrorParts>,
     /// Names of the agents.
     pub(crate) agents: Vec<String>,
+    /// Custom metrics in their order, of all agents.
+    pub(crate) metrics: Vec<MetricParts>,
+}
+
+/// A custom metric.
+#[derive(Debug)]
+pub(crate) struct MetricParts {
+    pub(crate) metric: CustomMetric,
+    /// What its values add up to by part, as the bytes of a stored row.
+    pub(crate) parts: BTreeMap<usize, Vec<u8>>,
 }
 
 /// The requests to an endpoint.
@@ -108,7 +120,7 @@ impl Store {
         self.inner.readers.run(query).await
     }
 
-    /// About how many bytes of histograms a run has in parts of so many seconds, by some parts in its middle.
+    /// About how many bytes of histograms and custom metrics a run has in parts of so many seconds, by some parts in its middle.
     ///
     /// # Errors
     /// The run was not found, or the database failed.
@@ -137,7 +149,11 @@ fn read(connection: &Connection, id: &RunId, asked: &PartsAsked) -> StoreResult<
             .collect(),
         ..RunParts::default()
     };
-    if read_intervals(connection, &scope, asked, &mut parts)?.is_none() {
+    let Some(bytes) = read_intervals(connection, &scope, asked, &mut parts)? else {
+        return Ok(None);
+    };
+    let most = asked.most_bytes - bytes;
+    if metrics::read(connection, &scope, asked, most, &mut parts)?.is_none() {
         return Ok(None);
     }
     read_counts(connection, &scope, asked, &mut parts)?;
@@ -170,6 +186,8 @@ fn estimate(connection: &Connection, id: &RunId, step_s: u32) -> StoreResult<usi
     some.edges
         .splice(1..1, (first + step_s..end).step_by(step_s as usize));
     let bytes = read_intervals(connection, &scope, &asked, &mut some)?.unwrap_or(0);
+    let of_metrics = metrics::read(connection, &scope, &asked, usize::MAX, &mut some)?;
+    let bytes = bytes.saturating_add(of_metrics.unwrap_or(0));
     let shared = bytes / (looked_at as usize).max(1);
     Ok(shared.saturating_mul(parts as usize))
 }
