@@ -63,10 +63,10 @@ pub use serde;
 /// Of the version JSON is read with: `greylag::serde_json::json!({ … })`.
 pub use serde_json;
 pub use task::{
-    TaskEntry, TaskError, TaskFn, TaskOptions, TaskOrder, TaskResult, TaskSet, TaskSetBuilder,
-    TaskSetFn, WaitTime, between, constant, constant_pacing, constant_throughput, finish_test,
-    interrupt, interrupt_and_wait, poisson, reschedule, reschedule_immediately, stop_test,
-    stop_user,
+    MAX_COUNTED_TAGS, TagSet, TaskEntry, TaskError, TaskFn, TaskOptions, TaskOrder, TaskResult,
+    TaskSet, TaskSetBuilder, TaskSetFn, WaitTime, between, constant, constant_pacing,
+    constant_throughput, finish_test, interrupt, interrupt_and_wait, poisson, reschedule,
+    reschedule_immediately, stop_test, stop_user,
 };
 pub use user::{
     ClientChoice, Fast, FastHttpUser, Full, HttpUser, UserBuilder, UserType, UserTypeError,

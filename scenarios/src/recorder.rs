@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 
 use crate::client::RequestTrace;
+use crate::task::TagSet;
 
 /// One timed request.
 ///
@@ -39,10 +40,39 @@ pub struct RequestSample<'a> {
     pub first_byte_only: bool,
     /// Whose request it was: the user's number over the whole run.
     pub user: Option<u64>,
+    /// Which of the tags that the run counts the task has that made it, by [`Scenario::counting_tags`](crate::Scenario::counting_tags).
+    pub tags: TagSet,
     /// The trace that it belongs to; `None` where requests are not traced, and for what is not a request of this client.
     pub trace: Option<RequestTrace>,
     /// What is known of a failed request beside this; `None` for a success.
     pub failed: Option<FailedRequest<'a>>,
+}
+
+impl<'a> RequestSample<'a> {
+    /// A success of which nothing else is known.
+    pub fn new(
+        method: &'a str,
+        name: &'a str,
+        started_at: Instant,
+        response_time: Duration,
+    ) -> Self {
+        Self {
+            method,
+            name,
+            started_at,
+            response_time,
+            time_to_first_byte: None,
+            status: None,
+            response_length: 0,
+            error: None,
+            from_intended_start: None,
+            first_byte_only: false,
+            user: None,
+            tags: TagSet::NONE,
+            trace: None,
+            failed: None,
+        }
+    }
 }
 
 /// A request that failed, while it is recorded.

@@ -318,19 +318,8 @@ mod tests {
         let kept = |id: u128, is_sampled: bool| {
             let id = greylag_scenarios::TraceId::new(id);
             let sample = RequestSample {
-                method: "GET",
-                name: "/",
-                started_at: Instant::now(),
-                response_time: Duration::ZERO,
-                time_to_first_byte: None,
-                status: None,
-                response_length: 0,
-                error: None,
-                from_intended_start: None,
-                first_byte_only: false,
-                user: None,
                 trace: id.map(|id| RequestTrace { id, is_sampled }),
-                failed: None,
+                ..RequestSample::new("GET", "/", Instant::now(), Duration::ZERO)
             };
             let mut second = Second::default();
             second.request(0, Duration::ZERO, &sample, None);

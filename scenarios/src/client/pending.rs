@@ -12,6 +12,7 @@ use super::trace::RequestTrace;
 use crate::events::Details;
 use crate::recorder::{FailedRequest, FailedResponse, RequestSample};
 use crate::run::UserContext;
+use crate::task::OfTask;
 
 /// A request under way. Dropping it undecided records a failure, so that no request the target
 /// may have seen is ever missing from the counts.
@@ -20,8 +21,7 @@ pub(crate) struct Pending<'a> {
     method: &'a str,
     name: &'a str,
     started_at: Instant,
-    /// How much later than intended the task began, for users with a pace.
-    delay: Option<Duration>,
+    task: OfTask,
     target: &'a Target,
     trace: Option<RequestTrace>,
     user_context: &'a RequestContext,
@@ -35,7 +35,7 @@ pub(crate) struct Begun<'a> {
     pub(crate) method: &'a str,
     pub(crate) name: &'a str,
     pub(crate) started_at: Instant,
-    pub(crate) delay: Option<Duration>,
+    pub(crate) task: OfTask,
     pub(crate) target: &'a Target,
     pub(crate) trace: Option<RequestTrace>,
     pub(crate) user_context: &'a RequestContext,
@@ -57,7 +57,7 @@ impl<'a> Pending<'a> {
             method,
             name,
             started_at,
-            delay,
+            task,
             target,
             trace,
             user_context,
@@ -68,7 +68,7 @@ impl<'a> Pending<'a> {
             method,
             name,
             started_at,
-            delay,
+            task,
             target,
             trace,
             user_context,
@@ -90,20 +90,18 @@ impl<'a> Pending<'a> {
 
     fn record(&self, ended: &Ended, error: Option<&str>, response: Option<&dyn FailedResponse>) {
         let url = Some(self.target.url.as_str());
+        let Ended { response_time, .. } = *ended;
         let sample = RequestSample {
-            method: self.method,
-            name: self.name,
-            started_at: self.started_at,
-            response_time: ended.response_time,
             time_to_first_byte: ended.time_to_first_byte,
             status: ended.status.map(|status| status.as_u16()),
             response_length: ended.response_length,
             error,
-            from_intended_start: self.delay.map(|delay| ended.response_time + delay),
-            first_byte_only: false,
+            from_intended_start: self.task.since_intended_start(response_time),
             user: Some(self.user.info.index),
+            tags: self.task.tags,
             trace: self.trace,
             failed: error.map(|_| FailedRequest { url, response }),
+            ..RequestSample::new(self.method, self.name, self.started_at, response_time)
         };
         let details = Details {
             url,
@@ -153,7 +151,7 @@ pub(crate) struct OwnSample {
     pub(crate) method: Cow<'static, str>,
     pub(crate) name: String,
     pub(crate) started_at: Instant,
-    pub(crate) delay: Option<Duration>,
+    pub(crate) task: OfTask,
     pub(crate) target: Option<Arc<Target>>,
     pub(crate) trace: Option<RequestTrace>,
     /// What the user and the request say, the request's entries over the user's.
@@ -167,19 +165,16 @@ impl OwnSample {
         let url = self.target.as_deref().map(|target| target.url.as_str());
         let response_time = self.ended.response_time;
         let sample = RequestSample {
-            method: &self.method,
-            name: &self.name,
-            started_at: self.started_at,
-            response_time,
             time_to_first_byte: self.ended.time_to_first_byte,
             status: self.ended.status.map(|status| status.as_u16()),
             response_length: self.ended.response_length,
             error,
-            from_intended_start: self.delay.map(|delay| response_time + delay),
-            first_byte_only: false,
+            from_intended_start: self.task.since_intended_start(response_time),
             user: Some(self.user.info.index),
+            tags: self.task.tags,
             trace: self.trace,
             failed: error.map(|_| FailedRequest { url, response }),
+            ..RequestSample::new(&self.method, &self.name, self.started_at, response_time)
         };
         let details = Details {
             url,

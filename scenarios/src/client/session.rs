@@ -74,7 +74,7 @@ impl Client {
         Self {
             shared: Arc::clone(&self.shared),
             user: Arc::clone(&self.user),
-            delay: self.delay,
+            task: self.task,
             headers: Arc::clone(&self.headers),
             cookies: self.cookies.as_ref().map(|jar| Box::new(jar.fork())),
             targets: TargetCache::new(),
@@ -133,7 +133,7 @@ impl Client {
             method,
             name,
             started_at: Instant::now(),
-            delay: self.delay,
+            task: self.task,
             target: None,
             trace: None,
             context: self.context.clone(),

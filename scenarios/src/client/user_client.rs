@@ -13,6 +13,7 @@ use super::trace::{RequestTrace, Tracing};
 use super::transport::Transport;
 use super::{ClientKind, ClientShared, cookies};
 use crate::run::{Run, UserContext, UserInfo};
+use crate::task::{OfTask, TagSet};
 
 /// The HTTP client of one user: its cookies, its connections, its headers.
 ///
@@ -28,8 +29,8 @@ use crate::run::{Run, UserContext, UserInfo};
 pub struct Client {
     pub(super) shared: Arc<ClientShared>,
     pub(super) user: Arc<UserContext>,
-    /// How much later than intended the present task began, for users with a pace.
-    pub(super) delay: Option<Duration>,
+    /// What requests of the present task are recorded with.
+    pub(super) task: OfTask,
     pub(super) headers: Arc<Headers>,
     pub(super) cookies: Option<Box<cookies::Jar>>,
     pub(super) targets: TargetCache,
@@ -57,7 +58,7 @@ impl Client {
             trace: None,
             shared,
             user,
-            delay: None,
+            task: OfTask::default(),
             request_name: None,
             context: RequestContext::default(),
         }
@@ -65,7 +66,12 @@ impl Client {
 
     /// Says how much later than intended the task that follows begins; `None` without a pace.
     pub(crate) fn set_delay(&mut self, delay: Option<Duration>) {
-        self.delay = delay;
+        self.task.delay = delay;
+    }
+
+    /// Says for which tags the requests that follow count.
+    pub(crate) fn set_tags(&mut self, tags: TagSet) {
+        self.task.tags = tags;
     }
 
     /// Gives back the memory that only requests under way need, because the user waits now.
@@ -75,7 +81,7 @@ impl Client {
 
     #[cfg(test)]
     pub(crate) fn delay(&self) -> Option<Duration> {
-        self.delay
+        self.task.delay
     }
 
     /// The run this user takes part in.

@@ -204,24 +204,22 @@ impl<'c> Observer<'c> {
         // Other protocols are timed by the transaction itself, to whatever end it chose.
         let custom = metric.raw.method == GooseMethod::Custom;
         let answered = !custom && metric.status_code != 0;
+        let started_at = self.started + Duration::from_millis(metric.elapsed);
+        let method = metric.raw.method_label();
         self.context.record(&RequestSample {
-            method: metric.raw.method_label(),
-            name,
-            started_at: self.started + Duration::from_millis(metric.elapsed),
-            response_time,
             time_to_first_byte: answered.then_some(response_time),
             status: answered.then_some(metric.status_code),
-            response_length: 0,
             error: error.as_deref(),
             from_intended_start: self.delay.map(|delay| response_time + delay),
             first_byte_only: !custom,
             user: Some(self.context.info.index),
-            trace: None,
             failed: (!metric.success).then_some(FailedRequest {
                 url: (!custom).then_some(&*metric.raw.url),
                 // goose hands over what it measured, not what came back.
                 response: None,
             }),
+            // goose's transactions have no tags.
+            ..RequestSample::new(method, name, started_at, response_time)
         });
     }
 

@@ -6,9 +6,11 @@
 //! - `set`: task sets. `markov`: the transitions of a Markov task set.
 //! - `table`: the tasks of a user type or of a task set as the engine sees them, without their functions.
 //! - `behaviour`: their functions, behind the types of the users' states.
+//! - `counted_tags`: which of the tags that a run counts a task has.
 //! - `wait_time`: how long a user waits between two tasks.
 
 mod behaviour;
+mod counted_tags;
 mod error;
 mod function;
 mod markov;
@@ -22,6 +24,8 @@ pub(crate) use behaviour::{
     Hook, MakeSet, MakeUser, SelfDriven, SetFunctions, SetRun, Step, UserFunctions, UserRun,
     set_fn, user_fn,
 };
+pub(crate) use counted_tags::OfTask;
+pub use counted_tags::{MAX_COUNTED_TAGS, TagSet};
 pub(crate) use error::{Flow, TestEnd, asks};
 pub use error::{
     TaskError, TaskResult, finish_test, interrupt, interrupt_and_wait, reschedule,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rand::Rng;
 
 use crate::engine::NameId;
-use crate::task::{Chain, MarkovError, TaskOptions, WaitTime, WaitTimeError};
+use crate::task::{Chain, MarkovError, TagSet, TaskOptions, WaitTime, WaitTimeError};
 
 /// In which order a task set's tasks come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,7 @@ pub struct TaskEntry {
     id: NameId,
     weight: u32,
     tags: BTreeSet<String>,
+    counted: TagSet,
     set: Option<Arc<TaskTable>>,
 }
 
@@ -56,6 +57,7 @@ impl TaskEntry {
             name: options.name.clone(),
             weight: options.weight,
             tags: options.tags.clone(),
+            counted: TagSet::NONE,
             set,
         }
     }
@@ -92,6 +94,19 @@ impl TaskEntry {
             set,
             ..self.clone()
         }
+    }
+
+    /// The same task for a run that counts these of its tags, and another table of the same task set.
+    pub(crate) fn counting(&self, counted: TagSet, set: Option<Arc<TaskTable>>) -> Self {
+        Self {
+            counted,
+            ..self.with(self.weight, set)
+        }
+    }
+
+    /// Which of the tags that the run counts it has, with those of the task sets around it.
+    pub(crate) fn counted(&self) -> TagSet {
+        self.counted
     }
 
     /// The task set this is.

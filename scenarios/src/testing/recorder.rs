@@ -10,6 +10,7 @@ use crate::client::RequestTrace;
 use crate::recorder::{
     Arrival, FailedRequest, GeneratorLimit, MetricValue, Recorder, RequestSample,
 };
+use crate::task::TagSet;
 
 /// A sample, kept.
 #[derive(Debug, Clone)]
@@ -23,6 +24,7 @@ pub(crate) struct Kept {
     pub(crate) error: Option<String>,
     pub(crate) from_intended_start: Option<Duration>,
     pub(crate) first_byte_only: bool,
+    pub(crate) tags: TagSet,
     pub(crate) trace: Option<RequestTrace>,
     pub(crate) failed: Option<KeptFailure>,
 }
@@ -163,6 +165,7 @@ impl Recorder for Memory {
             error: sample.error.map(str::to_owned),
             from_intended_start: sample.from_intended_start,
             first_byte_only: sample.first_byte_only,
+            tags: sample.tags,
             trace: sample.trace,
             failed: sample.failed.map(KeptFailure::of),
         });

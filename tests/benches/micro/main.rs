@@ -10,6 +10,7 @@ use criterion::{criterion_group, criterion_main};
 criterion_group!(
     benches,
     recording::record,
+    recording::record_tagged,
     recording::close_second,
     intervals::merge,
     intervals::encode,

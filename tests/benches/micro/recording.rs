@@ -18,19 +18,11 @@ fn names() -> Vec<String> {
 fn sample(name: &str, response_us: u64) -> RequestSample<'_> {
     let response_time = Duration::from_micros(response_us);
     RequestSample {
-        method: "GET",
-        name,
-        started_at: Instant::now(),
-        response_time,
         time_to_first_byte: Some(response_time / 2),
         status: Some(200),
         response_length: 1_800,
-        error: None,
-        from_intended_start: None,
-        first_byte_only: false,
         user: Some(7),
-        trace: None,
-        failed: None,
+        ..RequestSample::new("GET", name, Instant::now(), response_time)
     }
 }
 
@@ -44,6 +36,25 @@ pub(crate) fn record(criterion: &mut Criterion) {
             nth += 1;
             let us = 15_000 + (nth as u64).wrapping_mul(7_919) % 30_000;
             worker.request(black_box(&sample(&names[nth % ENDPOINTS], us)));
+        });
+    });
+}
+
+/// The same of a task with a tag that a threshold is about.
+pub(crate) fn record_tagged(criterion: &mut Criterion) {
+    let worker = WorkerRecorder::begin();
+    let names = names();
+    let tags = [3].into_iter().collect();
+    let mut nth = 0_usize;
+    criterion.bench_function("record one request of a counted tag", |bencher| {
+        bencher.iter(|| {
+            nth += 1;
+            let us = 15_000 + (nth as u64).wrapping_mul(7_919) % 30_000;
+            let sample = RequestSample {
+                tags,
+                ..sample(&names[nth % ENDPOINTS], us)
+            };
+            worker.request(black_box(&sample));
         });
     });
 }

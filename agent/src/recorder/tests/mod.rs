@@ -151,20 +151,12 @@ fn request<'a>(
     error: Option<&'a str>,
 ) -> RequestSample<'a> {
     let response_time = Duration::from_millis(response_ms.into());
+    let started_at = run_zero + Duration::from_millis(ended_ms.into()) - response_time;
     RequestSample {
-        method: "GET",
-        name,
-        started_at: run_zero + Duration::from_millis(ended_ms.into()) - response_time,
-        response_time,
-        time_to_first_byte: None,
-        status: None,
         response_length: 10,
         error,
-        from_intended_start: None,
-        first_byte_only: false,
         user: Some(7),
-        trace: None,
-        failed: None,
+        ..RequestSample::new("GET", name, started_at, response_time)
     }
 }
 

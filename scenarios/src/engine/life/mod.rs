@@ -26,7 +26,7 @@ use super::pace::{Pace, lateness};
 use super::task_run::{Limit, Outcome, bounded, end_test, report, report_panic};
 use crate::client::Client;
 use crate::run::UserContext;
-use crate::task::{Cursor, Flow, TaskTable, UserRun, Wait};
+use crate::task::{Cursor, Flow, TagSet, TaskEntry, TaskTable, UserRun, Wait};
 use crate::user::UserType;
 use waiting::Woken;
 
@@ -57,7 +57,7 @@ pub(super) async fn run_user(
         client,
         random: SmallRng::from_rng(&mut rand::rng()),
         arrivals,
-        levels: vec![Level::new(user_type.task_table(), born)],
+        levels: vec![Level::new(user_type.task_table(), TagSet::NONE, born)],
     };
     if life.begin().await {
         life.work().await;
@@ -69,12 +69,14 @@ pub(super) async fn run_user(
 struct Level<'a> {
     table: &'a TaskTable,
     cursor: Cursor,
+    /// What its `on_start` and `on_stop` count for: the tags of a task set and of those around it.
+    tags: TagSet,
     /// The schedule of its own wait time, where that is paced.
     pace: Option<Pace>,
 }
 
 impl<'a> Level<'a> {
-    fn new(table: &'a TaskTable, born: Instant) -> Self {
+    fn new(table: &'a TaskTable, tags: TagSet, born: Instant) -> Self {
         let pace = match table.wait() {
             Wait::Time(wait_time) => wait_time.pace().map(|period| Pace::new(period, born)),
             Wait::OfTheUser | Wait::Function => None,
@@ -82,6 +84,7 @@ impl<'a> Level<'a> {
         Self {
             table,
             cursor: Cursor::new(table),
+            tags,
             pace,
         }
     }
@@ -162,6 +165,7 @@ impl<'a> Life<'a> {
             let table: &'a TaskTable = level.table;
             let index = level.cursor.next(table, &mut self.random);
             let entry = table.entry(index);
+            self.client.set_tags(entry.counted());
             let (next, paused) = match entry.set() {
                 None => {
                     let (user, client) = (&mut self.user, &mut self.client);
@@ -170,7 +174,7 @@ impl<'a> Life<'a> {
                     let ended = bounded(self.context, Limit::StopTimeout, entry.id(), task).await;
                     (self.after(entry.name(), ended.outcome), ended.paused)
                 }
-                Some(set) => self.enter(index, entry.name(), set).await,
+                Some(set) => self.enter(index, entry, set).await,
             };
             if !paused {
                 // A task that never waited for anything (an empty task) would keep a single-threaded
@@ -215,14 +219,14 @@ impl<'a> Life<'a> {
 /// Task sets.
 impl<'a> Life<'a> {
     /// Enters a task set and runs its `on_start`; says too whether that ever had to wait.
-    async fn enter(&mut self, index: usize, task: &str, set: &'a TaskTable) -> (Next, bool) {
+    async fn enter(&mut self, index: usize, task: &TaskEntry, set: &'a TaskTable) -> (Next, bool) {
         let born = Instant::now();
         let entered = catch_unwind(AssertUnwindSafe(|| self.user.enter(index)));
         if let Err(panic) = entered {
-            return (self.after(task, Outcome::of_panic(&*panic)), false);
+            return (self.after(task.name(), Outcome::of_panic(&*panic)), false);
         }
         let owner = self.wait_owner();
-        self.levels.push(Level::new(set, born));
+        self.levels.push(Level::new(set, task.counted(), born));
         let mut paused = true;
         let began = match self.user.on_start(&mut self.client) {
             Some((name, run)) => {
@@ -273,6 +277,9 @@ impl<'a> Life<'a> {
     /// Runs the `on_stop` of the innermost level and leaves it, if it is a task set.
     async fn stop_level(&mut self) -> Next {
         let mut next = Next::Pick;
+        if let Some(level) = self.levels.last() {
+            self.client.set_tags(level.tags);
+        }
         if let Some((name, run)) = self.user.on_stop(&mut self.client) {
             let ended = bounded(self.context, Limit::OnStop, NameId::of(&name), run).await;
             match ended.outcome {

@@ -191,21 +191,8 @@ fn listeners_hear_requests_and_rename_them_also_when_one_panics() {
         });
     let memory = Arc::new(Memory::default());
     let user = user_context_with(memory.clone(), scenario.events());
-    user.record(&RequestSample {
-        method: "GET",
-        name: "/a",
-        started_at: std::time::Instant::now(),
-        response_time: Duration::from_millis(1),
-        time_to_first_byte: None,
-        status: None,
-        response_length: 0,
-        error: None,
-        from_intended_start: None,
-        first_byte_only: false,
-        user: None,
-        trace: None,
-        failed: None,
-    });
+    let (now, took) = (std::time::Instant::now(), Duration::from_millis(1));
+    user.record(&RequestSample::new("GET", "/a", now, took));
     assert_eq!(heard.take(), ["GET Tester"]);
     assert_eq!(memory.only().name, "/a!");
 }

@@ -4,6 +4,7 @@ mod flow;
 mod pacing;
 mod stall;
 mod stopping;
+mod tags;
 mod task_sets;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
