@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use greylag_infra::micros;
 use greylag_infra::protocol::{
-    ErrorSampleData, MetricKind, SampleData, SampleDetails, SampleKind, TraceId, UserChange,
+    ErrorSampleData, MetricKind, SampleData, SampleDetails, SampleKind, TagInterval, TraceId,
+    UserChange,
 };
 use greylag_reporting::{Interval, MetricSums, SampleReservoir};
 use greylag_scenarios::RequestSample;
@@ -30,6 +31,8 @@ pub(crate) struct Second {
     cells: Vec<Option<Box<Cell>>>,
     /// Endpoints whose cell is not empty.
     touched: Vec<u32>,
+    /// Requests by the position of a tag that the run counts; none until this memory is first used for it.
+    tags: Vec<Option<Box<Interval>>>,
     /// Values of custom metrics, by number.
     metrics: BTreeMap<u32, MetricSums>,
     samples: SampleReservoir,
@@ -80,18 +83,12 @@ impl Second {
             None => &mut cell.ok,
             Some(_) => &mut cell.failed,
         };
-        interval.record(
-            sample.response_time,
-            sample.time_to_first_byte,
-            sample.response_length,
-            error.map(|(text, _)| text),
-        );
-        if let Some(from_intended_start) = sample.from_intended_start {
-            interval.record_intended(from_intended_start);
+        count(interval, sample, error.is_some());
+        if let Some((text, _)) = error {
+            interval.record_error(text, 1);
         }
-        interval.count_status(sample.status);
-        if sample.first_byte_only {
-            interval.count_first_byte_only();
+        for tag in sample.tags.positions() {
+            count(self.tag(tag), sample, error.is_some());
         }
         self.samples.record(SampleData {
             endpoint,
@@ -134,6 +131,12 @@ impl Second {
             added.clear();
         }
         other.touched.clear();
+        for (tag, added) in (0..).zip(&mut other.tags) {
+            if let Some(added) = added.as_deref_mut().filter(|added| !added.is_empty()) {
+                self.tag(tag).merge(added);
+                added.reset();
+            }
+        }
         for (number, sums) in std::mem::take(&mut other.metrics) {
             self.metrics.entry(number).or_default().merge(&sums);
         }
@@ -153,6 +156,15 @@ impl Second {
             self.touched.push(endpoint);
         }
         cell
+    }
+
+    /// What is counted of a tag, by its position.
+    fn tag(&mut self, tag: u32) -> &mut Interval {
+        let index = tag as usize;
+        if index >= self.tags.len() {
+            self.tags.resize_with(index + 1, || None);
+        }
+        self.tags[index].get_or_insert_default()
     }
 
     /// Moves everything into reports (the last of `reports` is filled first) and leaves the second empty.
@@ -178,6 +190,19 @@ impl Second {
                 }
             }
             cell.clear();
+            reports.close_if_full();
+        }
+        for (tag, interval) in (0..).zip(&mut self.tags) {
+            let Some(interval) = interval.as_deref_mut().filter(|of| !of.is_empty()) else {
+                continue;
+            };
+            let interval_data = interval.to_plain_wire(self.number, 0);
+            interval.reset();
+            reports.size += interval_bytes(&interval_data);
+            reports.open().tag_intervals.push(TagInterval {
+                tag,
+                interval: interval_data,
+            });
             reports.close_if_full();
         }
         for (number, sums) in std::mem::take(&mut self.metrics) {
@@ -207,6 +232,26 @@ impl Cell {
         self.touched = false;
         self.ok.reset();
         self.failed.reset();
+    }
+}
+
+/// Counts a request without the text of its error.
+fn count(interval: &mut Interval, sample: &RequestSample<'_>, is_failed: bool) {
+    interval.record(
+        sample.response_time,
+        sample.time_to_first_byte,
+        sample.response_length,
+        None,
+    );
+    if is_failed {
+        interval.count_failure();
+    }
+    if let Some(from_intended_start) = sample.from_intended_start {
+        interval.record_intended(from_intended_start);
+    }
+    interval.count_status(sample.status);
+    if sample.first_byte_only {
+        interval.count_first_byte_only();
     }
 }
 

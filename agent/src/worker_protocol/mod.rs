@@ -7,7 +7,8 @@ mod socket;
 
 use bytes::Bytes;
 use greylag_infra::protocol::{
-    CustomMetric, Endpoint, ErrorSampleData, IntervalData, MetricData, SampleData, UserChange,
+    CustomMetric, Endpoint, ErrorSampleData, IntervalData, MetricData, SampleData, TagInterval,
+    UserChange,
 };
 use greylag_infra::{
     GeneratorNotice, LoadProfile, LoadTest, OnLostAgent, ProcessHealth, RunTime, SetUpData,
@@ -38,6 +39,8 @@ pub(crate) enum ToWorker {
         worker: u32,
         /// Whether to say what the scenario's load shape asks for, because the agent does not have the scenario.
         evaluates_shape: bool,
+        /// The tags that the run counts, which thresholds are about.
+        counted_tags: Vec<String>,
     },
     /// Begin.
     Start {
@@ -111,6 +114,8 @@ pub(crate) struct Report {
     /// Custom metrics that `metric_values` refer to by position.
     pub(crate) metrics: Vec<CustomMetric>,
     pub(crate) metric_values: Vec<MetricData>,
+    /// Requests of tasks with one of the tags that the run counts, which are among `intervals`, too.
+    pub(crate) tag_intervals: Vec<TagInterval>,
     /// What the worker ran short of.
     pub(crate) notices: Vec<GeneratorNotice>,
     /// How the worker fared, without its number, which the agent adds.
@@ -125,7 +130,8 @@ impl Report {
         let intervals = self.intervals.iter().map(|interval| interval.second);
         let users = self.user_changes.iter().map(|change| change.second);
         let metrics = self.metric_values.iter().map(|values| values.second);
-        let all = intervals.chain(users).chain(metrics);
+        let tags = self.tag_intervals.iter().map(|tag| tag.interval.second);
+        let all = intervals.chain(users).chain(metrics).chain(tags);
         all.max().unwrap_or(0).max(self.until)
     }
 
@@ -135,6 +141,7 @@ impl Report {
             && self.samples.is_empty()
             && self.error_samples.is_empty()
             && self.metric_values.is_empty()
+            && self.tag_intervals.is_empty()
             && self.notices.is_empty()
             && self.health.is_empty()
     }
@@ -256,7 +263,7 @@ mod tests {
             ..LoadTest::default()
         };
         let judged = LoadTest {
-            thresholds: vec!["p95 < 1s".parse().unwrap()],
+            thresholds: vec!["p95 < 1s for tag api".parse().unwrap()],
             baseline: "pinned".into(),
             ..plain.clone()
         };
@@ -274,11 +281,19 @@ mod tests {
                 test: Box::new(for_workers(&test)),
                 worker: 1,
                 evaluates_shape: true,
+                counted_tags: test.counted_tags(),
             };
-            let ToWorker::Prepare { test, worker, .. } = decode(&encode(&message)).unwrap() else {
+            let ToWorker::Prepare {
+                test: read,
+                worker,
+                counted_tags,
+                ..
+            } = decode(&encode(&message)).unwrap()
+            else {
                 panic!("another message");
             };
-            assert_eq!((*test, worker), (expected, 1));
+            assert_eq!((*read, worker), (expected, 1));
+            assert_eq!(counted_tags, test.counted_tags());
         }
     }
 
@@ -354,6 +369,7 @@ mod tests {
             }],
             metrics: vec![CustomMetric::default()],
             metric_values: vec![MetricData::default()],
+            tag_intervals: vec![TagInterval::default()],
             notices: vec![GeneratorNotice::default()],
             health: vec![ProcessHealth {
                 late: Some(TimerLateness::default()),
@@ -367,11 +383,13 @@ mod tests {
                 test: Box::default(),
                 worker: 1,
                 evaluates_shape: true,
+                counted_tags: vec!["t".into()],
             },
             ToWorker::Prepare {
                 test: Box::new(test),
                 worker: 1,
                 evaluates_shape: false,
+                counted_tags: Vec::new(),
             },
             ToWorker::Start {
                 run_zero_at: WallTime::default(),
@@ -409,6 +427,6 @@ mod tests {
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (3, "7d7c9304"));
+        assert_eq!((WORKER_PROTOCOL, digits.as_str()), (3, "9f069100"));
     }
 }

@@ -1,6 +1,6 @@
 //! The named definition that runs are made of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "schema")]
 use super::draft::DurationValue;
 use super::{
-    ClientSettings, DeclaredScenario, Fleet, ShippedBuild, Threshold, TraceShare, WorkerCount,
+    ClientSettings, DeclaredScenario, Fleet, ShippedBuild, Threshold, ThresholdSubject, TraceShare,
+    WorkerCount,
 };
 use crate::base::{MAX_USERS, MAX_WORKERS, RunTime};
 use crate::profile::{LoadProfile, ProfileStep, RateStep};
@@ -135,6 +136,19 @@ impl LoadTest {
             self.duration_s = self.planned_duration_s();
         }
         self
+    }
+
+    /// The tags that thresholds are about, each once and sorted, at most one for each of [`MAX_THRESHOLDS`](super::MAX_THRESHOLDS):
+    /// what is counted of a tag refers to it by its position here.
+    pub fn counted_tags(&self) -> Vec<String> {
+        let tags = self
+            .thresholds
+            .iter()
+            .filter_map(|threshold| match &threshold.of {
+                ThresholdSubject::Tag { name } => Some(name.clone()),
+                _ => None,
+            });
+        tags.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// The most users there are at any time, as the definition says it.

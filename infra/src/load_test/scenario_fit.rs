@@ -75,9 +75,11 @@ impl LoadTest {
     pub fn check_choice(&self, scenario: &ScenarioInfo) -> Result<(), MisfitError> {
         scenario.check_options(&self.options)?;
         let unknown = |key, what, name, known| scenario.unknown(key, what, name, known);
+        let counted = self.counted_tags();
         for (key, tags) in [
             ("tags", &self.selection.tags),
             ("exclude_tags", &self.selection.exclude_tags),
+            ("thresholds", &counted),
         ] {
             if let Some(tag) = tags.iter().find(|tag| !scenario.tags.contains(tag)) {
                 let known = scenario.tags.iter().map(String::as_str);
@@ -126,7 +128,8 @@ impl LoadTest {
         if !self.options.is_empty() {
             return Err(MisfitError::Declared("options"));
         }
-        if !selection.tags.is_empty() || !selection.exclude_tags.is_empty() {
+        let has_tags = !selection.tags.is_empty() || !selection.exclude_tags.is_empty();
+        if has_tags || !self.counted_tags().is_empty() {
             return Err(MisfitError::Declared("tags"));
         }
         if !selection.user_types.is_empty() {
@@ -320,6 +323,13 @@ mod tests {
         }
     }
 
+    fn judging(threshold: &str) -> LoadTest {
+        LoadTest {
+            thresholds: vec![threshold.parse().unwrap()],
+            ..test()
+        }
+    }
+
     fn selecting(user_types: &[&str]) -> LoadTest {
         let mut test = test();
         test.selection.user_types = user_types.iter().map(|name| (*name).into()).collect();
@@ -381,6 +391,10 @@ mod tests {
             ),
             (tagged(&["api"], &["slwo"]), "did you mean `slow`?"),
             (
+                judging("p95 < 1s for tag apo"),
+                "scenario `shop` has no task with tag `apo`; did you mean `api`?",
+            ),
+            (
                 selecting(&["web"]),
                 "no user type `web`; did you mean `Web`?",
             ),
@@ -404,6 +418,12 @@ mod tests {
         assert_eq!(test().check_fits_declared(), Ok(()));
         assert!(given("a", "b").check_fits_declared().is_err());
         assert!(selecting(&["Web"]).check_fits_declared().is_err());
+        assert_eq!(judging("p95 < 1s for GET /").check_fits_declared(), Ok(()));
+        assert!(
+            judging("p95 < 1s for tag api")
+                .check_fits_declared()
+                .is_err()
+        );
     }
 
     #[test]

@@ -47,6 +47,6 @@ pub use sample_details::SampleDetails;
 pub use set_up_data::SetUpData;
 pub use snapshot::{
     AgentEnd, Endpoint, ErrorCount, IntervalData, LogLine, LostWorker, MAX_SNAPSHOT_INTERVALS,
-    MAX_SNAPSHOT_PARTS, SampleData, SampleKind, Snapshot, UserChange, WorkerState,
+    MAX_SNAPSHOT_PARTS, SampleData, SampleKind, Snapshot, TagInterval, UserChange, WorkerState,
 };
 pub use trace_id::TraceId;

@@ -88,6 +88,12 @@ pub struct Snapshot {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub metric_values: Vec<MetricData>,
+    /// The requests of tasks with a tag that thresholds are about, by second and tag. They are among `intervals`, too.
+    #[serde(
+        deserialize_with = "bounded_list::<_, _, MAX_SNAPSHOT_INTERVALS>",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub tag_intervals: Vec<TagInterval>,
     /// With it, all results of the seconds of run time before this one are there, from all workers of the agent.
     pub complete_until: u32,
     /// Set in the last snapshot of the run.
@@ -169,6 +175,16 @@ pub struct IntervalData {
     /// Status codes (0: no answer) with their counts, as a histogram has them after its header; empty of agents that do not
     /// count them.
     pub statuses: ByteBuf,
+}
+
+/// One second of run time and one tag, whatever the endpoint and however the requests ended.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TagInterval {
+    /// Position in [`LoadTest::counted_tags`](crate::LoadTest::counted_tags).
+    pub tag: u32,
+    /// The requests. It refers to no endpoint and has no errors.
+    pub interval: IntervalData,
 }
 
 /// How often an error occurred.

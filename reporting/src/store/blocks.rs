@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use greylag_infra::RunId;
+use greylag_infra::protocol::Endpoint;
 use rusqlite::Connection;
 
 use super::error::StoreResult;
@@ -16,14 +17,22 @@ use crate::measure::windows::{ANY_STEP, step_for};
 /// Most blocks of a run. Slow noise is told from fast noise with some hundreds; more only take longer.
 const MAX_BLOCKS: usize = 512;
 
-/// The whole blocks of a scope, of which there may be none, and the first second of the first.
+/// The whole blocks of a scope, or of what tasks with a tag requested in its seconds, of which there may be none, and the first second of the first.
 pub(super) fn read(
     connection: &Connection,
     run_id: &RunId,
     scope: &Scope,
+    tag: Option<&str>,
 ) -> StoreResult<(u32, MeasuredRun)> {
-    let scope = RowScope::find(connection, run_id, scope)?;
-    let names = endpoints(connection, scope.run)?;
+    let scope = RowScope::find(connection, run_id, scope)?.of_tag(tag.map(str::to_owned));
+    let names = match tag {
+        // Its requests are read as those of one endpoint.
+        Some(tag) => vec![Endpoint {
+            method: "tag".to_owned(),
+            name: tag.to_owned(),
+        }],
+        None => endpoints(connection, scope.run)?,
+    };
     let name_of = |number: i64| names.get(usize::try_from(number).ok()?);
     let step = step_for(scope.to.saturating_sub(scope.from), MAX_BLOCKS, u32::MAX).0;
     // Rows of longer stretches begin at multiples of their width.

@@ -27,6 +27,7 @@ pub(super) struct CheckedSnapshot {
     pub(super) health: Vec<ProcessHealth>,
     pub(super) metrics: Vec<CustomMetric>,
     pub(super) metric_values: Vec<CheckedMetric>,
+    pub(super) tag_intervals: Vec<CheckedTag>,
     pub(super) lost_workers: Vec<LostWorker>,
     pub(super) end: Option<AgentEnd>,
     /// With it, all of the agent's results of the seconds before this one are there.
@@ -50,6 +51,15 @@ pub(super) struct CheckedMetric {
     /// Position in the snapshot's metrics.
     pub(super) metric: usize,
     pub(super) values: PackedMetric,
+}
+
+/// The requests of a tag in a second.
+#[derive(Debug)]
+pub(super) struct CheckedTag {
+    pub(super) second: u32,
+    /// Position among the tags that the run counts.
+    pub(super) tag: usize,
+    pub(super) interval: PackedInterval,
 }
 
 /// Most bytes of all histograms of a snapshot when they are inflated: few bytes on the wire can be thousands.
@@ -128,6 +138,17 @@ impl CheckedSnapshot {
                 })
             })
             .collect::<StoreResult<Vec<_>>>()?;
+        let tag_intervals = snapshot.tag_intervals.iter().map(|of| {
+            let interval = check_wire_packed(&of.interval)
+                .map_err(|error| StoreError::InvalidSnapshot(error.to_string()))?;
+            count_bytes(interval.histogram_bytes())?;
+            Ok(CheckedTag {
+                second: of.interval.second,
+                tag: of.tag as usize,
+                interval,
+            })
+        });
+        let tag_intervals = tag_intervals.collect::<StoreResult<Vec<_>>>()?;
         for sample in &snapshot.samples {
             known(sample.endpoint)?;
             check_number("a response time of a sample", sample.response_us)?;
@@ -196,6 +217,7 @@ impl CheckedSnapshot {
             health: snapshot.health,
             metrics: snapshot.metrics.iter().map(CustomMetric::bounded).collect(),
             metric_values,
+            tag_intervals,
             lost_workers: snapshot.lost_workers,
             end: snapshot.end,
             saved_until: snapshot.complete_until,
@@ -233,6 +255,9 @@ impl CheckedSnapshot {
             + of_list(&self.metric_values, |metric| {
                 metric.values.count_bytes() + ALLOCATION_BYTES
             })
+            + of_list(&self.tag_intervals, |of| {
+                of.interval.histogram_bytes() + ALLOCATION_BYTES
+            })
             + of_list(&self.lost_workers, |worker| of_text(&worker.how))
             + self.end.as_ref().map_or(0, of_end)
     }
@@ -244,6 +269,7 @@ impl CheckedSnapshot {
             .map(|interval| interval.second)
             .chain(self.user_changes.iter().map(|change| change.second))
             .chain(self.metric_values.iter().map(|metric| metric.second))
+            .chain(self.tag_intervals.iter().map(|of| of.second))
             .chain(
                 self.samples
                     .iter()

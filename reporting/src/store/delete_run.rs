@@ -22,7 +22,7 @@ const RUNS_AT_A_TIME: u32 = 100;
 
 /// Every table with rows of runs, but for `runs` itself, and the order in which its index has the rows of a run: a range of
 /// them is deleted several times as fast as the same rows one by one.
-pub(super) const TABLES: [(&str, &str); 20] = [
+pub(super) const TABLES: [(&str, &str); 21] = [
     ("run_agents", "agent"),
     ("agent_progress", "agent"),
     ("workers", "worker"),
@@ -40,6 +40,7 @@ pub(super) const TABLES: [(&str, &str); 20] = [
     ("saturated", "bucket, agent"),
     ("custom_metrics", "metric"),
     ("custom_values", "metric, level, bucket"),
+    ("tag_intervals", "tag, bucket"),
     ("log", "seq"),
     ("notices", "kind, worker, subject"),
     ("run_marks", "mark"),

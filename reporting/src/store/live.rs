@@ -143,6 +143,8 @@ pub(super) struct LiveRun {
     pub(super) sum: IntervalSum,
     /// Workers by index, as they are stored.
     pub(super) workers: HashMap<u32, WorkerState>,
+    /// The tags that its thresholds are about, by position.
+    pub(super) counted_tags: Vec<String>,
     metrics: MetricNames,
     endpoints: HashMap<Endpoint, i64>,
     endpoints_by_number: Vec<Endpoint>,
@@ -195,6 +197,7 @@ impl LiveRun {
             is_over: record.phase.is_over(),
             takes_late_results: record.completeness.takes_late_results(clock.now()),
             end_of_time: end_of_time(&record),
+            counted_tags: record.test.counted_tags(),
             agents: (0..)
                 .zip(record.agents)
                 .map(|(number, agent)| {

@@ -52,6 +52,7 @@ mod second_rows;
 mod secret_rows;
 mod series;
 mod stored_interval;
+mod tag_rows;
 mod thresholds;
 mod token_rows;
 mod totals;

@@ -111,7 +111,7 @@ impl Store {
         self.inner.readers.run(query).await
     }
 
-    /// A scope of a run for comparing it with others, and its first second.
+    /// A scope of a run for comparing it with others, and its first second; of a tag only where one is given.
     ///
     /// # Errors
     /// The run was not found, or the database failed.
@@ -119,10 +119,12 @@ impl Store {
         &self,
         run_id: &RunId,
         scope: &Scope,
+        tag: Option<String>,
     ) -> Result<(u32, MeasuredRun), StoreError> {
         let (id, scope) = (run_id.to_owned(), scope.clone());
-        let query =
-            move |connection: &rusqlite::Transaction<'_>| blocks::read(connection, &id, &scope);
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            blocks::read(connection, &id, &scope, tag.as_deref())
+        };
         self.inner.readers.run(query).await
     }
 

@@ -127,6 +127,8 @@ pub(super) struct RowScope {
     pub(super) rolled_to: u32,
     /// End that was asked for, exclusive; `u32::MAX` is the end of the run, whenever that comes.
     pub(super) asked_to: u32,
+    /// Only requests of tasks with this tag, of which nothing but requests is known; no endpoint, agent and outcome then.
+    pub(super) tag: Option<String>,
     /// Number of the endpoint.
     pub(super) endpoint: Option<i64>,
     /// Name of the agent.
@@ -194,6 +196,7 @@ impl RowScope {
             } else {
                 seconds.end
             },
+            tag: None,
             endpoint,
             agent: scope.agent.clone(),
             rolled_by,
@@ -202,6 +205,11 @@ impl RowScope {
             has_agent_rows: !agents.is_empty() && has_agent_rows(connection, run)?,
             agents,
         })
+    }
+
+    /// The same of the requests of tasks with a tag only, where one is given.
+    pub(super) fn of_tag(self, tag: Option<String>) -> Self {
+        Self { tag, ..self }
     }
 
     /// The same with another outcome.

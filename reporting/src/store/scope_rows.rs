@@ -13,7 +13,7 @@ use super::integers::{from_sql, small_from_sql, to_sql};
 use super::rollup::read_rolled;
 use super::scope::{AGENT, RowScope, Scope};
 use super::stored_interval;
-use super::{error_rows, lost_users, second_rows};
+use super::{error_rows, lost_users, second_rows, tag_rows};
 use crate::measure::interval::{
     Interval, IntervalSum, Measure, Measures, Outcome, SparseInterval, Sums,
 };
@@ -192,6 +192,9 @@ fn visit_stretch(
     wanted: Wanted,
     visit: &mut impl FnMut(u32, Part<'_>) -> StoreResult<()>,
 ) -> StoreResult<()> {
+    if let Some(tag) = &scope.tag {
+        return tag_rows::visit(connection, scope.run, tag, seconds, wanted.requests, visit);
+    }
     let wanted = Wanted {
         errors: wanted.errors && scope.has_errors(),
         ..wanted

@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, Statement};
 
 use super::error::{StoreError, StoreResult};
 use super::integers::{from_sql, to_sql};
@@ -50,12 +50,16 @@ pub(super) fn columns(measures: Measures) -> String {
     columns.join(", ")
 }
 
+/// A parameter for each of [`INTERVAL_COLUMNS`].
+pub(super) static PLACES: LazyLock<String> = LazyLock::new(|| ["?"; NUMBERS + MEASURES].join(", "));
+
 static INSERT: LazyLock<String> = LazyLock::new(|| {
-    let places = ["?"; KEY.len() + NUMBERS + MEASURES].join(", ");
     format!(
-        "INSERT OR REPLACE INTO intervals ({}, {}) VALUES ({places})",
+        "INSERT OR REPLACE INTO intervals ({}, {}) VALUES ({}, {})",
         KEY.join(", "),
-        *INTERVAL_COLUMNS
+        *INTERVAL_COLUMNS,
+        ["?"; KEY.len()].join(", "),
+        *PLACES
     )
 });
 
@@ -156,20 +160,31 @@ pub(super) fn write(
         endpoint,
         agent,
     ];
-    let numbers = interval.sums.numbers().map(to_sql);
-    let counts = interval.counts.iter().map(|(measure, counts)| {
-        // The larger ones of level 0, where most of the space goes; the others are read several times as fast.
-        let compress = level == 0 && counts.as_bytes().len() > COMPRESSED_ABOVE_BYTES;
-        measure.encode(counts, compress)
-    });
     let mut statement = connection.prepare_cached(&INSERT)?;
-    for (position, value) in (1..).zip(key.into_iter().chain(numbers)) {
+    for (position, value) in (1..).zip(key) {
         statement.raw_bind_parameter(position, value)?;
     }
-    for (position, bytes) in (1 + KEY.len() + NUMBERS..).zip(counts) {
-        statement.raw_bind_parameter(position, bytes)?;
-    }
+    bind(&mut statement, 1 + KEY.len(), interval, level == 0)?;
     statement.raw_execute()?;
+    Ok(())
+}
+
+/// Binds [`INTERVAL_COLUMNS`] from parameter `first` on. Rows of single seconds are compressed: there most of the space goes;
+/// the others are read several times as fast.
+pub(super) fn bind(
+    statement: &mut Statement<'_>,
+    first: usize,
+    interval: &PackedInterval,
+    is_of_a_second: bool,
+) -> StoreResult<()> {
+    let numbers = interval.sums.numbers().map(to_sql);
+    for (position, value) in (first..).zip(numbers) {
+        statement.raw_bind_parameter(position, value)?;
+    }
+    for (position, (measure, counts)) in (first + NUMBERS..).zip(interval.counts.iter()) {
+        let compress = is_of_a_second && counts.as_bytes().len() > COMPRESSED_ABOVE_BYTES;
+        statement.raw_bind_parameter(position, measure.encode(counts, compress))?;
+    }
     Ok(())
 }
 

@@ -8,13 +8,14 @@ const WHOLE_CHECK_BYTES: i64 = 256 << 20;
 /// Of larger ones the tables that grow with the time of runs are looked at only where these runs begin and end.
 const PROBED_RUNS: i64 = 500;
 /// Those tables, with a column that has to be read.
-const LARGE_TABLES: [(&str, &str); 7] = [
+const LARGE_TABLES: [(&str, &str); 8] = [
     ("intervals", "histogram"),
     ("errors", "occurrences"),
     ("seconds", "requests"),
     ("agent_seconds", "started"),
     ("agent_intervals", "packed"),
     ("samples", "packed"),
+    ("tag_intervals", "histogram"),
     ("log", "text"),
 ];
 
@@ -68,7 +69,11 @@ fn probe(connection: &Connection) -> rusqlite::Result<()> {
         let run = run?;
         for (table, column) in &present {
             for order in ["ASC", "DESC"] {
-                let key = if *table == "log" { "seq" } else { "level" };
+                let key = match *table {
+                    "log" => "seq",
+                    "tag_intervals" => "tag",
+                    _ => "level",
+                };
                 let row = format!(
                     "SELECT hex({column}) FROM {table} WHERE run = ?1 ORDER BY run {order}, {key} {order} LIMIT 1"
                 );

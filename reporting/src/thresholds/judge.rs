@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use greylag_infra::{
     CustomStatistic, Threshold, ThresholdMetric, ThresholdPhase, ThresholdResult, ThresholdState,
-    TimeStatistic, TimedSpan,
+    ThresholdSubject, TimeStatistic, TimedSpan,
 };
 
 use super::extremes::SlidingExtremes;
@@ -221,9 +221,10 @@ impl Judge {
                 ThresholdPhase::RampDown => "the run has no ramp-down".to_owned(),
             };
         }
-        let requests = match &self.need.endpoint {
-            None => "requests".to_owned(),
-            Some(endpoint) => format!("requests to {} {}", endpoint.method, endpoint.name),
+        let requests = match &self.need.of {
+            ThresholdSubject::All | ThresholdSubject::Metric { .. } => "requests".to_owned(),
+            ThresholdSubject::Endpoint { method, name } => format!("requests to {method} {name}"),
+            ThresholdSubject::Tag { name } => format!("requests of tasks with the tag `{name}`"),
         };
         match (self.threshold.within_s, self.threshold.metric) {
             (Some(width), _) if self.taken_in < width => {
@@ -236,9 +237,9 @@ impl Judge {
                 format!("no {requests} with a time to the first byte ended in this part of the run")
             }
             (_, ThresholdMetric::Custom(statistic)) => {
-                let name = self.need.custom.as_deref().unwrap_or_default();
                 format!(
-                    "no values of a custom metric `{name}` that has a {statistic} came in this part of the run"
+                    "no values of a custom metric `{}` that has a {statistic} came in this part of the run",
+                    self.need.of
                 )
             }
             (_, ThresholdMetric::Skipped) => {

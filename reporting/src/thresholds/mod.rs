@@ -28,10 +28,8 @@ use crate::measure::interval::Measure;
 /// What has to be read of each second for a threshold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Need {
-    /// Only requests to this endpoint.
-    pub(crate) endpoint: Option<Endpoint>,
-    /// The custom metric of this name.
-    pub(crate) custom: Option<String>,
+    /// Of what.
+    pub(crate) of: ThresholdSubject,
     pub(crate) what: Needed,
 }
 
@@ -67,26 +65,40 @@ impl Need {
             ThresholdMetric::Saturated => Needed::Saturated,
             ThresholdMetric::Custom(statistic) => Needed::Custom(statistic),
         };
-        let custom = match &threshold.of {
-            ThresholdSubject::Metric { name } => Some(name.clone()),
-            _ => None,
-        };
         Self {
-            endpoint: endpoint_of(&threshold.of),
-            custom,
+            of: threshold.of.clone(),
             what,
         }
     }
 }
 
-/// The only endpoint that a threshold is about; none for all.
+/// What thresholds are about of which the counts of all requests say nothing, by name.
+#[derive(Debug, Default)]
+pub(crate) struct CountedApart {
+    /// Custom metrics.
+    pub(crate) metrics: BTreeSet<String>,
+    /// Tags.
+    pub(crate) tags: BTreeSet<String>,
+}
+
+/// The only endpoint that a threshold is about; none for another subject.
 pub(crate) fn endpoint_of(subject: &ThresholdSubject) -> Option<Endpoint> {
     match subject {
-        ThresholdSubject::All | ThresholdSubject::Metric { .. } => None,
         ThresholdSubject::Endpoint { method, name } => Some(Endpoint {
             method: method.clone(),
             name: name.clone(),
         }),
+        ThresholdSubject::All | ThresholdSubject::Tag { .. } | ThresholdSubject::Metric { .. } => {
+            None
+        }
+    }
+}
+
+/// The tag of the tasks whose requests a threshold is about; none for another subject.
+pub(crate) fn tag_of(subject: &ThresholdSubject) -> Option<String> {
+    match subject {
+        ThresholdSubject::Tag { name } => Some(name.clone()),
+        _ => None,
     }
 }
 
@@ -115,6 +127,8 @@ pub(crate) struct Counted {
     pub(crate) arrivals: Arrivals,
     /// Values of the custom metrics that thresholds are about.
     pub(crate) values: u64,
+    /// Requests of the tags that thresholds are about, for each of them.
+    pub(crate) tagged: u64,
 }
 
 /// The thresholds of a run as far as its seconds have been taken in.
@@ -153,10 +167,18 @@ impl Evaluation {
         self.judges.iter().zip(&run.test.thresholds).all(is_same)
     }
 
-    /// The custom metrics that thresholds are about, by name.
-    pub(crate) fn custom_metrics(&self) -> BTreeSet<String> {
-        let needs = self.judges.iter().map(Judge::need);
-        needs.filter_map(|need| need.custom.clone()).collect()
+    /// What thresholds are about beside requests of all tasks, endpoints and arrivals.
+    pub(crate) fn counted_apart(&self) -> CountedApart {
+        let mut apart = CountedApart::default();
+        for need in self.judges.iter().map(Judge::need) {
+            let (names, name) = match &need.of {
+                ThresholdSubject::Metric { name } => (&mut apart.metrics, name),
+                ThresholdSubject::Tag { name } => (&mut apart.tags, name),
+                ThresholdSubject::All | ThresholdSubject::Endpoint { .. } => continue,
+            };
+            names.insert(name.clone());
+        }
+        apart
     }
 
     /// The second that comes next.
@@ -209,6 +231,7 @@ impl Evaluation {
         self.counted.failures = self.counted.failures.saturating_add(counted.failures);
         self.counted.arrivals.merge(counted.arrivals);
         self.counted.values = self.counted.values.saturating_add(counted.values);
+        self.counted.tagged = self.counted.tagged.saturating_add(counted.tagged);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use crate::support::{endpoint, first_seconds, run, snapshot};
 use greylag_infra::protocol::{
     AgentEnd, ErrorCount, IntervalData, LogLine, MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS,
-    MAX_NAME_BYTES, OTHER, SampleData, SampleKind, Snapshot, UserChange, WorkerState,
+    MAX_NAME_BYTES, OTHER, SampleData, SampleKind, Snapshot, TagInterval, UserChange, WorkerState,
 };
 use greylag_infra::{RunTime, WallTime};
 use greylag_reporting::{Interval, Scope, Store, StoreError, other_endpoint};
@@ -12,7 +12,9 @@ use serde_bytes::ByteBuf;
 async fn store_with_run() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
-    store.create_run(run("r", "test", &["a"])).await.unwrap();
+    let mut run = run("r", "test", &["a"]);
+    run.test.thresholds = vec!["rps > 1 for tag api".parse().unwrap()];
+    store.create_run(run).await.unwrap();
     (dir, store)
 }
 
@@ -322,12 +324,21 @@ async fn a_line_from_a_far_future_is_kept_where_browsers_can_show_it() {
 async fn impossible_snapshots_are_refused() {
     let (_dir, store) = store_with_run().await;
     type Change = fn(&mut Snapshot);
-    let cases: [(Change, &str); 19] = [
+    let cases: [(Change, &str); 22] = [
         (
             |s| s.intervals[0].endpoint = 1,
             "refers to endpoint 1 but lists 1",
         ),
         (|s| s.intervals[0].second = u32::MAX, "cannot last longer"),
+        (
+            |s| s.tag_intervals[0].tag = 1,
+            "refers to tag 1, but the run's thresholds are about 1",
+        ),
+        (
+            |s| s.tag_intervals[0].interval.second = u32::MAX,
+            "cannot last longer",
+        ),
+        (|s| s.tag_intervals[0].interval.failures = 9, "failures"),
         (|s| s.samples[0].endpoint = 9, "refers to endpoint 9"),
         (|s| s.samples[0].at_us = u64::MAX, "cannot last longer"),
         (
@@ -405,6 +416,10 @@ async fn impossible_snapshots_are_refused() {
         pid: 1,
         users: 1,
         running: true,
+    }];
+    fine.tag_intervals = vec![TagInterval {
+        tag: 0,
+        interval: fine.intervals[0].clone(),
     }];
     for (change, words) in cases {
         let mut broken = fine.clone();

@@ -13,10 +13,10 @@ use greylag_reporting::{Arrivals, Interval, Measure, Store};
 use proptest::prelude::*;
 
 use crate::scopes::events::{
-    AGENTS, ERRORS, Event, NOW, agent_events, arrivals_of, endpoints, intended_us, is_saturated,
-    metrics, sums_of,
+    AGENTS, Event, NOW, agent_events, arrivals_of, endpoints, is_saturated, metrics, sums_of,
+    tags_of,
 };
-use crate::scopes::save_all;
+use crate::scopes::{count, save_all};
 use crate::support::run;
 
 /// When the run ends, as planned, and has ended.
@@ -97,18 +97,21 @@ fn threshold() -> impl Strategy<Value = String> {
         "GET /b",
         "POST /b",
         "GET /never",
+        "tag api",
+        "tag slow",
+        "tag never",
     ]));
     let phases = vec!["ramp-up", "steady", "ramp-down", "whole"];
     let during = prop::option::of(prop::sample::select(phases));
     let within = prop::option::of(prop::sample::select(vec![1_u32, 7, 30, 90, 700]));
     (metric, of, during, within).prop_map(|((name, sign, limit, unit), of, during, within)| {
-        let is_of_endpoints =
+        let is_of_requests =
             !matches!(name, "skipped" | "generator.saturated") && !name.starts_with("metric");
         // That no value is below 0 cannot be asked.
         let is_never = sign == "<" && limit == 0;
         let limit = limit + u32::from(is_never);
         let mut text = format!("{name} {sign} {limit}{unit}");
-        if let Some(of) = of.filter(|_| is_of_endpoints) {
+        if let Some(of) = of.filter(|_| is_of_requests) {
             text += &format!(" for {of}");
         }
         if let Some(during) = during {
@@ -153,14 +156,11 @@ impl Naive<'_> {
                 let endpoint = &endpoints[event.endpoint];
                 (&endpoint.method, &endpoint.name) == (method, name)
             }
+            ThresholdSubject::Tag { name } => tags_of(event).any(|tag| tag == name),
         };
         let mut interval = Interval::default();
         for event in here.iter().filter(is_meant) {
-            let response = std::time::Duration::from_micros(event.response_us);
-            interval.record(response, Some(response / 2), 100, ERRORS[event.error]);
-            if let Some(us) = intended_us(&endpoints[event.endpoint], event.response_us) {
-                interval.record_intended(std::time::Duration::from_micros(us));
-            }
+            count(&mut interval, event, &endpoints[event.endpoint]);
         }
         let sums = interval.sums();
         let is_any = took_s > 0.0;

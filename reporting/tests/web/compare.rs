@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use greylag_infra::protocol::{AgentEnd, Endpoint, Snapshot};
+use greylag_infra::protocol::{AgentEnd, Endpoint, Snapshot, TagInterval};
 use greylag_infra::{LoadTest, RunPhase, RunRecord, RunTime, WallTime};
 use greylag_reporting::{AnnotationChange, Interval};
 use serde_json::{Value, json};
@@ -42,6 +42,7 @@ pub(crate) async fn with_requests(
         }
         interval.to_wire(second, 0)
     });
+    let intervals: Vec<_> = intervals.collect();
     let results = Snapshot {
         run_id: id.into(),
         seq: 1,
@@ -49,7 +50,18 @@ pub(crate) async fn with_requests(
             method: "GET".into(),
             name: name.into(),
         }],
-        intervals: intervals.collect(),
+        tag_intervals: test
+            .counted_tags()
+            .iter()
+            .zip(0..)
+            .flat_map(|(_, tag)| {
+                intervals
+                    .iter()
+                    .cloned()
+                    .map(move |interval| TagInterval { tag, interval })
+            })
+            .collect(),
+        intervals,
         end: Some(AgentEnd {
             requests: u64::from(SECONDS) * REQUESTS,
             ended_at: RunTime::of_second(SECONDS),

@@ -169,6 +169,20 @@ async fn a_baseline_is_compared_with_its_noise() {
         assert_eq!(strict["state"], "breached", "{strict}");
         assert_eq!(strict["explanation"], Value::Null);
     }
+    // Of a tag that no threshold of the other run was about, nothing was counted there.
+    let tagged = "p95 < baseline + 10% for tag api";
+    let uncounted = against(&site, "babababababa", "checkout#1", 1.0, tagged).await;
+    assert_eq!(uncounted["state"], "no_data", "{uncounted}");
+    assert_eq!(
+        explanation(&uncounted),
+        "the run that it is compared with has no such value"
+    );
+    let fewer = "requests >= baseline for tag api";
+    let uncounted = against(&site, "bcbcbcbcbcbc", "checkout#1", 1.0, fewer).await;
+    assert_eq!(uncounted["state"], "no_data", "{uncounted}");
+    let slower = against(&site, "bdbdbdbdbdbd", "babababababa", 1.2, tagged).await;
+    assert_eq!(slower["state"], "breached", "{slower}");
+    assert!(explanation(&slower).contains("95 % interval +"), "{slower}");
     let missing = against(&site, "afafafafafaf", "checkout#99", 1.0, condition).await;
     assert_eq!(missing["state"], "no_data", "{missing}");
 }

@@ -14,6 +14,7 @@ mod error_samples;
 mod metric_tests;
 mod pending;
 mod pending_metrics;
+mod pending_tags;
 mod send_budget;
 #[cfg(test)]
 mod tests;
@@ -24,10 +25,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use greylag_infra::protocol::{
     AgentEnd, CustomMetric, ErrorCount, ErrorSampleData, IntervalData, LogLine, MetricData,
-    SampleData, SampleDetails, ToCoordinator, UserChange, WorkerState, encode,
+    SampleData, SampleDetails, TagInterval, ToCoordinator, UserChange, WorkerState, encode,
 };
 use greylag_infra::{
-    FailureReason, GeneratorNotice, GeneratorNotices, LostWorker, ProcessHealth, RunId, RunTime,
+    FailureReason, GeneratorNotice, GeneratorNotices, LostWorker, MAX_THRESHOLDS, ProcessHealth,
+    RunId, RunTime,
 };
 use greylag_reporting::{
     IntervalError, MAX_SAMPLES_PER_SECOND, MetricError, PackedMetric, SparseInterval, check_metric,
@@ -77,6 +79,10 @@ pub(crate) enum ReportError {
     Interval(#[from] IntervalError),
     #[error("an interval refers to an endpoint that the report does not list")]
     Endpoint,
+    #[error(
+        "an interval refers to tag {0}, and thresholds are about less than {MAX_THRESHOLDS} tags"
+    )]
+    Tag(u32),
     #[error(transparent)]
     Metric(#[from] MetricError),
     #[error("values refer to a custom metric that the report does not list")]
@@ -120,6 +126,7 @@ impl Outbox {
             .iter()
             .map(|data| Ok((data, check_wire(data)?)))
             .collect::<Result<Vec<_>, IntervalError>>()?;
+        let tags = checked_tags(report)?;
         let metrics = checked_metrics(report)?;
         let numbers: Vec<u32> = report
             .endpoints
@@ -131,6 +138,9 @@ impl Outbox {
             if let Some(endpoint) = number_of(data.endpoint) {
                 self.add_interval(endpoint, data, &checked);
             }
+        }
+        for (tag, second, checked) in tags {
+            self.pending.tags.add(second, tag, &checked);
         }
         let mut news = Vec::new();
         for (values, metric, checked) in metrics {
@@ -384,6 +394,19 @@ impl Outbox {
     pub(crate) fn is_done(&self) -> bool {
         self.ended && self.unacknowledged.is_empty()
     }
+}
+
+/// The intervals of tags of a report, each with its tag and its second.
+fn checked_tags(report: &Report) -> Result<Vec<(u32, u32, SparseInterval)>, ReportError> {
+    let tags = report.tag_intervals.iter();
+    let checked =
+        tags.map(
+            |TagInterval { tag, interval }| match (*tag as usize) < MAX_THRESHOLDS {
+                true => Ok((*tag, interval.second, check_wire(interval)?)),
+                false => Err(ReportError::Tag(*tag)),
+            },
+        );
+    checked.collect()
 }
 
 /// The values of custom metrics of a report, each with its metric.

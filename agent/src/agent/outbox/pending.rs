@@ -10,6 +10,7 @@ use greylag_infra::{FailureReason, GeneratorNotices, LostWorker, ProcessHealth};
 use greylag_reporting::{Interval, Outcomes, thin_samples};
 
 use super::pending_metrics::PendingMetrics;
+use super::pending_tags::PendingTags;
 use crate::bounded_names::BoundedNames;
 use crate::worker_protocol::{interval_bytes, metric_bytes};
 
@@ -30,6 +31,7 @@ pub(super) struct Pending {
     pub(super) intervals: BTreeMap<u32, BTreeMap<CountedBy, Interval>>,
     pub(super) user_changes: BTreeMap<u32, UserChange>,
     pub(super) metrics: PendingMetrics,
+    pub(super) tags: PendingTags,
     pub(super) samples: BTreeMap<u32, Vec<SampleData>>,
     /// Endpoints and errors by number.
     pub(super) error_samples: VecDeque<ErrorSampleData>,
@@ -64,7 +66,8 @@ impl Pending {
             .first_key_value()
             .map(|(second, _)| second);
         let known = intervals.into_iter().chain(changes).copied();
-        known.chain(self.metrics.first_second()).min()
+        let others = [self.metrics.first_second(), self.tags.first_second()];
+        known.chain(others.into_iter().flatten()).min()
     }
 
     fn is_counted_out(&self, before: Option<u32>) -> bool {
@@ -191,6 +194,12 @@ impl Pending {
             if intervals.is_empty() {
                 self.intervals.remove(&second);
             }
+        }
+        while *size < budget
+            && let Some(tag) = self.tags.take(second)
+        {
+            *size += interval_bytes(&tag.interval);
+            snapshot.tag_intervals.push(tag);
         }
         if *size < budget
             && let Some(change) = self.user_changes.remove(&second)

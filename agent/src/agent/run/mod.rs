@@ -223,6 +223,7 @@ impl<W: WorkerHandle> AgentRun<W> {
             until: now.instant + self.prepare_timeout,
         };
         let test = for_workers(&prepare.test);
+        let counted_tags = prepare.test.counted_tags();
         let count = prepare.workers.len();
         self.note(
             now,
@@ -233,6 +234,7 @@ impl<W: WorkerHandle> AgentRun<W> {
                 test: Box::new(test.clone()),
                 worker: index,
                 evaluates_shape: index == 0 && self.worker_evaluates_shape,
+                counted_tags: counted_tags.clone(),
             };
             match start_worker(index, message) {
                 Ok(handle) => self.add_worker(index, handle),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use greylag_infra::LoadTest;
 use greylag_infra::protocol::{
     ErrorSampleData, MAX_ENDPOINTS, MAX_ERROR_SAMPLES_OF_RUN, MAX_ERRORS, MAX_SAMPLE_BODY_BYTES,
-    OTHER, SampleDetails, UserChange,
+    OTHER, SampleDetails, TagInterval, UserChange,
 };
 use greylag_reporting::{Interval, Measure, Outcomes};
 use greylag_scenarios::{FailedRequest, FailedResponse};
@@ -31,6 +31,8 @@ enum Step {
         first_byte_only: bool,
         first_byte_ms: Option<u32>,
         status: Option<u16>,
+        /// Positions of its task's tags.
+        tags: Vec<usize>,
     },
     TaskError(u8),
     Arrival(u8),
@@ -45,10 +47,10 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (
             0u8..6, 0u32..200_000, 0u32..5_000, prop::option::of(0u8..4),
             prop::option::of(0u32..5_000), any::<bool>(),
-            prop::option::of(0u32..5_000), prop::option::of(200u16..210),
+            prop::option::of(0u32..5_000), (prop::option::of(200u16..210), prop::collection::vec(0..50_usize, 0..3)),
         ).prop_map(
-            |(endpoint, ended_ms, response_ms, error, delay_ms, first_byte_only, first_byte_ms, status)| Step::Request {
-                endpoint, ended_ms, response_ms, error, delay_ms, first_byte_only, first_byte_ms, status,
+            |(endpoint, ended_ms, response_ms, error, delay_ms, first_byte_only, first_byte_ms, (status, tags))| Step::Request {
+                endpoint, ended_ms, response_ms, error, delay_ms, first_byte_only, first_byte_ms, status, tags,
             }
         ),
         1 => (0u8..3).prop_map(Step::TaskError),
@@ -135,6 +137,25 @@ fn read(
                 counts.failed_sum_ms += sums.response.sum_us / 1_000;
             }
         }
+        for TagInterval {
+            tag,
+            interval: data,
+        } in &report.tag_intervals
+        {
+            let interval = Interval::from_wire(data).unwrap();
+            assert!(interval.errors.is_empty());
+            let counts = results.entry((data.second, format!("tag {tag}")));
+            let (counts, sums) = (counts.or_default(), interval.sums());
+            counts.requests += sums.requests();
+            counts.sum_ms += sums.response.sum_us / 1_000;
+            counts.failures += sums.failures;
+            counts.intended += sums.intended.count;
+            counts.first_bytes += sums.first_byte.count;
+            counts.first_byte_only += sums.first_byte_only;
+            for (status, count) in interval.distribution_of(Measure::Status) {
+                *counts.statuses.entry(status).or_default() += count;
+            }
+        }
         for change in report.user_changes {
             add_change(users, change);
         }
@@ -185,7 +206,7 @@ proptest! {
         let mut open = std::collections::BTreeSet::new();
         for step in &steps {
             match step {
-                Step::Request { endpoint, ended_ms, response_ms, error, delay_ms, first_byte_only, first_byte_ms, status } => {
+                Step::Request { endpoint, ended_ms, response_ms, error, delay_ms, first_byte_only, first_byte_ms, status, tags } => {
                     let second = ended_ms / 1_000;
                     // Beyond the cap seconds merge; that is another test.
                     if open.len() >= MAX_SECONDS && !open.contains(&second) {
@@ -200,8 +221,19 @@ proptest! {
                         first_byte_only: *first_byte_only,
                         time_to_first_byte: first_byte_ms.map(|ms| Duration::from_millis(ms.into())),
                         status: *status,
+                        tags: tags.iter().copied().collect(),
                         ..request(run_zero, &name, *ended_ms, *response_ms, error.as_deref())
                     });
+                    for tag in std::collections::BTreeSet::from_iter(tags) {
+                        let counts = model.entry((second, format!("tag {tag}"))).or_default();
+                        counts.requests += 1;
+                        counts.sum_ms += u64::from(*response_ms);
+                        counts.failures += u64::from(error.is_some());
+                        counts.intended += u64::from(from_intended_ms.is_some());
+                        counts.first_bytes += u64::from(first_byte_ms.is_some());
+                        counts.first_byte_only += u64::from(*first_byte_only);
+                        *counts.statuses.entry(u64::from(status.unwrap_or(0))).or_default() += 1;
+                    }
                     let counts = model.entry((second, format!("GET {name}"))).or_default();
                     counts.requests += 1;
                     counts.sum_ms += u64::from(*response_ms);

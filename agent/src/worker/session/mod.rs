@@ -10,8 +10,10 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use greylag_infra::{LoadProfile, LoadTest, RunTime, WallClock, WorkerFailure, own_users};
-use greylag_scenarios::{LOAD_THREAD_GRACE, Scenario};
+use greylag_infra::{
+    LoadProfile, LoadTest, MAX_THRESHOLDS, RunTime, WallClock, WorkerFailure, own_users,
+};
+use greylag_scenarios::{LOAD_THREAD_GRACE, MAX_COUNTED_TAGS, Scenario};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -38,6 +40,9 @@ const HAND_OVER_SHARE: u32 = 100;
 /// How long the agent may take to accept the last frames.
 const LAST_FRAMES: Duration = Duration::from_secs(10);
 
+// Each tag that thresholds are about has a bit with every request.
+const _: () = assert!(MAX_THRESHOLDS <= MAX_COUNTED_TAGS);
+
 /// Runs a session to its end.
 pub(super) async fn run(
     socket: StdUnixStream,
@@ -49,6 +54,7 @@ pub(super) async fn run(
         test,
         worker,
         evaluates_shape,
+        counted_tags,
     } = agent.next().await?
     else {
         return Err(SessionError::FirstIsNotPrepare);
@@ -57,7 +63,8 @@ pub(super) async fn run(
     let timers = Arc::<TimerLog>::default();
     let stop = CancellationToken::new();
     let start = || -> Result<_, LoadError> {
-        let choice = choose(&test, scenarios)?;
+        let mut choice = choose(&test, scenarios)?;
+        choice.scenario = choice.scenario.counting_tags(&counted_tags);
         let longest_stop = choice.scenario.events().longest_stop(worker);
         let part = Part {
             settings: settings_of(&test, worker)?,

@@ -70,6 +70,7 @@ impl AgentSide {
                 test,
                 worker,
                 evaluates_shape: false,
+                counted_tags: Vec::new(),
             })
             .await;
         agent

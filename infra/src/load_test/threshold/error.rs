@@ -113,17 +113,19 @@ pub enum ThresholdProblem {
     #[error("`{found}` is not expected after the quoted name; what may follow is {CLAUSES}")]
     AfterQuote { found: String },
     #[error(
-        "`{found}` is not an endpoint; write its method and its name as the table of endpoints shows them, such as `GET /checkout`, or `all`"
+        "`{found}` is not an endpoint; write its method and its name as the table of endpoints shows them, such as `GET /checkout`, or a tag such as `tag api`, or `all`"
     )]
     Endpoint { found: String },
     #[error("the endpoint's name is longer than {MAX_NAME_BYTES} bytes, the maximum")]
     LongName,
+    #[error("the tag is missing after `tag`; write one that tasks have, such as `tag api`")]
+    NoTag,
+    #[error("the tag is longer than {MAX_NAME_BYTES} bytes, the maximum")]
+    LongTag,
     #[error(
-        "a threshold cannot be for a tag, because tags belong to tasks; name an endpoint such as `GET /checkout`"
+        "{metric} is measured for the whole test and not for endpoints or tags; leave `for` out"
     )]
-    Tag,
-    #[error("{metric} is measured for the whole test and not for endpoints; leave `for` out")]
-    NotOfEndpoints { metric: String },
+    NotOfRequests { metric: String },
     #[error("`{found}` is not a valid phase; {}", or_meant(.nearest.as_deref(), "use ramp-up, steady, ramp-down or whole, or leave `during` out for everything after the ramp-up"))]
     Phase {
         found: String,

@@ -199,8 +199,8 @@ impl ThresholdMetric {
         }
     }
 
-    /// Whether endpoints have it, and not only the run as a whole.
-    pub fn is_of_endpoints(self) -> bool {
+    /// Whether requests have it, also those of an endpoint or a tag, and not only the run as a whole.
+    pub fn is_of_requests(self) -> bool {
         !matches!(self, Self::Skipped | Self::Saturated | Self::Custom(_))
     }
 

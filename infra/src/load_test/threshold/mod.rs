@@ -3,7 +3,7 @@
 //! It is written as text everywhere:
 //!
 //! ```text
-//! METRIC COMPARISON LIMIT [for ENDPOINT] [during PHASE] [within DURATION] [abort after DURATION]
+//! METRIC COMPARISON LIMIT [for ENDPOINT | for tag TAG] [during PHASE] [within DURATION] [abort after DURATION]
 //! metric "NAME" STATISTIC COMPARISON LIMIT …
 //! ```
 //!
@@ -33,6 +33,8 @@ pub use result::{TestVerdict, ThresholdResult, ThresholdState};
 
 /// What the name of a custom metric stands behind.
 const METRIC: &str = "metric";
+/// What a tag stands behind, in the place of a method.
+const TAG: &str = "tag";
 
 /// Most thresholds of a test: each is evaluated every second.
 pub const MAX_THRESHOLDS: usize = 50;
@@ -85,6 +87,11 @@ pub enum ThresholdSubject {
         /// HTTP method or another kind of request, without spaces.
         method: String,
         /// Its name, up to [`MAX_NAME_BYTES`].
+        name: String,
+    },
+    /// Those that tasks with a tag made: tasks that a run with `--tags` of it would choose.
+    Tag {
+        /// The tag, up to [`MAX_NAME_BYTES`].
         name: String,
     },
     /// None: the values of a custom metric.
@@ -193,6 +200,7 @@ impl fmt::Display for ThresholdSubject {
         match self {
             Self::All => f.write_str("all"),
             Self::Endpoint { method, name } => write!(f, "{method} {name}"),
+            Self::Tag { name } => write!(f, "{TAG} {name}"),
             Self::Metric { name } => f.write_str(name),
         }
     }
@@ -204,8 +212,11 @@ impl fmt::Display for Threshold {
         let sign = self.comparison.sign();
         let limit = self.limit.text(unit);
         write!(f, "{} {sign} {limit}", self.metric_text())?;
-        if matches!(self.of, ThresholdSubject::Endpoint { .. }) {
-            write!(f, " for {}", parse::quoted(&self.of.to_string()))?;
+        match &self.of {
+            ThresholdSubject::All | ThresholdSubject::Metric { .. } => {}
+            of @ (ThresholdSubject::Endpoint { .. } | ThresholdSubject::Tag { .. }) => {
+                write!(f, " for {}", parse::quoted(&of.to_string()))?;
+            }
         }
         let mut words = ThresholdPhase::WORDS.iter();
         if let Some((word, _)) = words.find(|(_, phase)| *phase == self.during) {

@@ -3,7 +3,7 @@
 use super::amount::Amount;
 use super::error::{ThresholdError, ThresholdProblem, shown};
 use super::{
-    Comparison, MAX_ABORT_AFTER_S, MAX_THRESHOLD_BYTES, MAX_WITHIN_S, METRIC, Threshold,
+    Comparison, MAX_ABORT_AFTER_S, MAX_THRESHOLD_BYTES, MAX_WITHIN_S, METRIC, TAG, Threshold,
     ThresholdLimit, ThresholdMetric, ThresholdPhase, ThresholdSubject, ThresholdUnit,
 };
 use crate::base::{MAX_NAME_BYTES, nearest, parse_whole_seconds};
@@ -51,7 +51,7 @@ impl Clause {
 
     fn expected(self) -> &'static str {
         match self {
-            Self::For => "an endpoint such as `GET /checkout`",
+            Self::For => "an endpoint such as `GET /checkout` or a tag such as `tag api`",
             Self::During => "a phase such as `steady`",
             Self::Within | Self::AbortAfter => "a duration such as `30s`",
         }
@@ -174,7 +174,7 @@ impl Reading {
 
     fn finish(self) -> Result<Threshold, ThresholdProblem> {
         let of = self.of.unwrap_or_default();
-        let is_of_endpoints = of != ThresholdSubject::All;
+        let is_of_some = of != ThresholdSubject::All;
         let threshold = Threshold {
             metric: self.metric,
             comparison: self.comparison,
@@ -184,8 +184,8 @@ impl Reading {
             within_s: self.within_s,
             abort_after_s: self.abort_after_s,
         };
-        if is_of_endpoints && !threshold.metric.is_of_endpoints() {
-            return Err(ThresholdProblem::NotOfEndpoints {
+        if is_of_some && !threshold.metric.is_of_requests() {
+            return Err(ThresholdProblem::NotOfRequests {
                 metric: threshold.metric_text(),
             });
         }
@@ -357,13 +357,13 @@ fn unquoted(text: &str) -> Result<(String, &str), ThresholdProblem> {
     Err(ThresholdProblem::OpenQuote)
 }
 
-/// An endpoint as it is written after `for`: in quotation marks where it would be read otherwise.
-pub(super) fn quoted(endpoint: &str) -> String {
-    let has_clause = words(endpoint).any(|(_, word)| Clause::of_word(word).is_some());
-    if !has_clause && endpoint.trim() == endpoint && !endpoint.starts_with('"') {
-        return endpoint.to_owned();
+/// An endpoint or a tag as it is written after `for`: in quotation marks where it would be read otherwise.
+pub(super) fn quoted(subject: &str) -> String {
+    let has_clause = words(subject).any(|(_, word)| Clause::of_word(word).is_some());
+    if !has_clause && subject.trim() == subject && !subject.starts_with('"') {
+        return subject.to_owned();
     }
-    in_quotes(endpoint)
+    in_quotes(subject)
 }
 
 /// A name in quotation marks, as [`unquoted`] reads it.
@@ -377,13 +377,24 @@ fn subject(text: &str) -> Result<ThresholdSubject, ThresholdProblem> {
         return Ok(ThresholdSubject::All);
     }
     let parts = text.split_once(' ');
+    // In quotation marks there may be nothing but spaces behind the word.
+    let is_tag = parts.map_or(text, |(method, _)| method) == TAG;
     let Some((method, name)) =
         parts.filter(|(method, name)| !method.is_empty() && !name.is_empty())
     else {
-        return Err(ThresholdProblem::Endpoint { found: shown(text) });
+        return Err(match is_tag {
+            true => ThresholdProblem::NoTag,
+            false => ThresholdProblem::Endpoint { found: shown(text) },
+        });
     };
-    if method == "tag" {
-        return Err(ThresholdProblem::Tag);
+    if is_tag {
+        return match name {
+            name if name.trim().is_empty() => Err(ThresholdProblem::NoTag),
+            name if name.len() > MAX_NAME_BYTES => Err(ThresholdProblem::LongTag),
+            name => Ok(ThresholdSubject::Tag {
+                name: name.to_owned(),
+            }),
+        };
     }
     if name.len() > MAX_NAME_BYTES || method.len() > MAX_NAME_BYTES {
         return Err(ThresholdProblem::LongName);

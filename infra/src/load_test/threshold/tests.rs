@@ -7,7 +7,7 @@ fn parsed(text: &str) -> Threshold {
 }
 
 /// What the canonical text of each is.
-const READ: [(&str, &str); 40] = [
+const READ: [(&str, &str); 44] = [
     ("p95 < 500ms", "p95 < 500ms"),
     ("p95<500ms", "p95 < 500ms"),
     ("  p99.9   <=  1.5s ", "p99.9 <= 1500ms"),
@@ -39,6 +39,13 @@ const READ: [(&str, &str); 40] = [
     (
         "p99 < 2s for \"\\\"GET a\\\\\" during whole",
         "p99 < 2s for \"\\\"GET a\\\\\" during whole",
+    ),
+    ("p99 < 2s for tag api", "p99 < 2s for tag api"),
+    ("p99 < 2s for \"tag api\"", "p99 < 2s for tag api"),
+    ("rps > 1 for tag two  words", "rps > 1 for tag two  words"),
+    (
+        "p95 < 1s for \"tag slow within\" within 30s",
+        "p95 < 1s for \"tag slow within\" within 30s",
     ),
     ("max < 5s during steady", "max < 5s during steady"),
     (
@@ -226,10 +233,14 @@ fn every_error_says_which_part_and_what_is_expected() {
         "p95 < 500ms withing 30s",
         "p95 < 500ms for",
         "p95 < 500ms for /checkout",
-        "p95 < 500ms for tag checkout",
+        "p95 < 500ms for tag",
+        "p95 < 500ms for tag within 30s",
+        "p95 < 500ms for \"tag \"",
         "p95 < 500ms for \"GET /checkout",
         "p95 < 500ms for \"GET /\" and more",
         "skipped < 1% for GET /",
+        "skipped < 1% for tag api",
+        "generator.saturated < 1% for tag api",
         "p95 < 500ms during",
         "p95 < 500ms during stedy",
         "p95 < 500ms during lunch",
@@ -253,6 +264,7 @@ fn every_error_says_which_part_and_what_is_expected() {
         "metric tokens p95 > 5ms",
         "metric tokens rate > 5",
         "metric tokens total > 5 for GET /",
+        "metric tokens total > 5 for tag api",
     ];
     let messages: Vec<String> = texts
         .iter()
@@ -285,6 +297,8 @@ fn the_length_is_limited_with_any_name() {
         .parse::<Threshold>()
         .unwrap_err();
     assert_eq!(error.problem, ThresholdProblem::LongName);
+    let error = format!("p95 < 1s for tag {name}x").parse::<Threshold>();
+    assert_eq!(error.unwrap_err().problem, ThresholdProblem::LongTag);
     let long = format!("p95 < 1s{}", " ".repeat(MAX_THRESHOLD_BYTES));
     assert_eq!(
         long.parse::<Threshold>().unwrap_err().problem,
@@ -366,7 +380,8 @@ fn texts() -> impl Strategy<Value = String> {
     let of = prop_oneof![
         Just(String::new()),
         " for (all|[A-Z]{3,6} [a-z/\" \\\\]{0,10}[a-z])",
-        " for \"[A-Z]{3} (a|within|during 5s|abort after|é|\\\\\"| ){1,5}b\"",
+        " for tag [a-z/\" \\\\]{0,10}[a-z]",
+        " for \"(tag|[A-Z]{3}) (a|within|during 5s|abort after|é|\\\\\"| ){1,5}b\"",
     ];
     let clauses = "( during (steady|whole|ramp-up|ramp-down))?( within [1-9][0-9]{0,2}s)?( abort after [1-5]?[0-9]m)?";
     (head, of, clauses).prop_map(|(head, of, clauses)| {

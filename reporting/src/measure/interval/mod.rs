@@ -82,6 +82,11 @@ impl Interval {
         self.counts[Measure::Status].count(status);
     }
 
+    /// Says of a request that was just recorded without an error that it failed; the text of its error is not counted here.
+    pub fn count_failure(&mut self) {
+        self.sums.failures += 1;
+    }
+
     /// Says of the request just recorded that its response time ends with the first byte of the answer. At
     /// most once per request.
     pub fn count_first_byte_only(&mut self) {

@@ -225,7 +225,7 @@ impl Read {
             endpoint,
             ..Scope::default()
         };
-        let (from, measured) = store.blocks(&record.id, &scope).await?;
+        let (from, measured) = store.blocks(&record.id, &scope, None).await?;
         let seconds = measured.seconds();
         if measured.blocks() < MIN_BLOCKS {
             return Err(CompareError::TooShort {

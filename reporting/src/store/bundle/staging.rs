@@ -24,6 +24,7 @@ use crate::store::sample_rows;
 use crate::store::schema::{SCHEMA, open_writer};
 use crate::store::scope::Scope;
 use crate::store::stored_interval::{self, INTERVAL_COLUMNS};
+use crate::store::tag_rows;
 use crate::store::thresholds;
 
 /// The oldest schema of bundles that are read: the first that had bundles. Columns that came later get their defaults.
@@ -286,6 +287,17 @@ fn check_places(connection: &Connection) -> BundleResult<()> {
             return Err(BundleError::invalid(place, "a row is outside of the run"));
         }
     }
+    let outside: bool = connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM tag_intervals WHERE bucket NOT BETWEEN 0 AND ?1)",
+        [most as i64],
+        |row| row.get(0),
+    )?;
+    if outside {
+        return Err(BundleError::invalid(
+            "table tag_intervals",
+            "a row is outside of the run",
+        ));
+    }
     let too_long: bool = connection.query_row(
         "SELECT EXISTS (SELECT 1 FROM saturated WHERE length(seconds) > ?1 OR bucket NOT BETWEEN 0 AND ?2)",
         rusqlite::params![MAX_SATURATED_BYTES, most as i64],
@@ -318,6 +330,7 @@ fn check_packed(connection: &Connection) -> Result<(), (&'static str, StoreError
     each("samples", &sample_rows::check)?;
     each("health", &health_rows::check)?;
     metric_rows::check_values(connection, STAGED).map_err(|error| ("custom_values", error))?;
+    tag_rows::check(connection).map_err(|error| ("tag_intervals", error))?;
     each("error_samples", &error_sample_rows::check)?;
     let intervals = || {
         let mut statement =

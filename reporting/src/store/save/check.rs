@@ -57,6 +57,13 @@ pub(super) fn answer_unsaved(
         check_end(end, live.end_of_time)?;
     }
     check_lost(&snapshot.lost_workers, live.end_of_time)?;
+    let tags = live.counted_tags.len();
+    if let Some(unknown) = snapshot.tag_intervals.iter().find(|of| of.tag >= tags) {
+        return Err(StoreError::InvalidSnapshot(format!(
+            "it refers to tag {}, but the run's thresholds are about {tags}",
+            unknown.tag
+        )));
+    }
     let named = snapshot.workers.iter().map(|worker| worker.index);
     let noticed = snapshot.notices.iter().filter_map(|notice| notice.worker);
     let measured = snapshot.health.iter().filter_map(|health| health.worker);

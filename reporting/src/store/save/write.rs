@@ -28,6 +28,7 @@ use crate::store::recent_rows::RecentPlace;
 use crate::store::rollup::{self, Added};
 use crate::store::sample_rows::{self, StoredSample};
 use crate::store::second_rows::{self, SecondChange};
+use crate::store::tag_rows::{self, AddedTags};
 use crate::store::totals::RunTotals;
 use crate::store::{metric_rows, notice_rows, run_rows};
 
@@ -68,6 +69,7 @@ struct Merged<'a> {
     samples: Vec<StoredSample>,
     health: BTreeMap<u32, Processes>,
     metrics: AddedMetrics<'a>,
+    tags: AddedTags<'a>,
 }
 
 /// What one snapshot adds to one second.
@@ -122,6 +124,7 @@ pub(super) fn write(
         rolled,
         recent,
         sum,
+        counted_tags,
         ..
     } = live;
     rollup::add(connection, run, rolled, (recent, present), &intervals, sum)?;
@@ -130,6 +133,7 @@ pub(super) fn write(
     sample_rows::add(connection, run, merged.samples)?;
     health_rows::add(connection, run, rolled, &merged.health)?;
     metric_rows::add(connection, run, rolled, &merged.metrics)?;
+    tag_rows::add(connection, run, counted_tags, &merged.tags, sum)?;
     if let Some(newest) = newest {
         move_on(connection, live, grain, newest, present)?;
     }
@@ -220,6 +224,11 @@ fn merge<'a>(
         error_sample_rows::add(connection, live.key, agent, error, sample)?;
     }
     merge_metrics(connection, live, snapshot, &mut merged.metrics)?;
+    for checked in &snapshot.tag_intervals {
+        let place = (checked.second, checked.tag);
+        let parts = merged.tags.entry(place).or_default();
+        parts.push(&checked.interval);
+    }
     for health in &snapshot.health {
         let key = ProcessKey {
             agent,

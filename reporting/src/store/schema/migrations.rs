@@ -9,7 +9,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 28] = [
+pub(super) const MIGRATIONS: [&str; 29] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -376,5 +376,33 @@ pub(super) const MIGRATIONS: [&str; 28] = [
         packed BLOB NOT NULL               -- see measure/custom/packed.rs
     );
     CREATE UNIQUE INDEX custom_values_by_place ON custom_values (run, metric, level, bucket);
+",
+    // Requests of tasks with a tag that thresholds are about.
+    "
+    CREATE TABLE tag_intervals (           -- the columns of intervals, all agents together and however they ended
+        run INTEGER NOT NULL,
+        tag TEXT NOT NULL,
+        bucket INTEGER NOT NULL,
+        requests INTEGER NOT NULL,
+        failures INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        min_us INTEGER NOT NULL,
+        max_us INTEGER NOT NULL,
+        sum_us INTEGER NOT NULL,
+        ttfb_sum_us INTEGER NOT NULL,
+        ttfb_count INTEGER NOT NULL,
+        intended_count INTEGER NOT NULL,
+        intended_min_us INTEGER NOT NULL,
+        intended_max_us INTEGER NOT NULL,
+        intended_sum_us INTEGER NOT NULL,
+        first_byte_only INTEGER NOT NULL,
+        ttfb_min_us INTEGER NOT NULL,
+        ttfb_max_us INTEGER NOT NULL,
+        histogram BLOB NOT NULL,
+        intended_histogram BLOB NOT NULL,
+        ttfb_histogram BLOB NOT NULL,
+        statuses BLOB NOT NULL,
+        PRIMARY KEY (run, tag, bucket)
+    ) WITHOUT ROWID;
 ",
 ];

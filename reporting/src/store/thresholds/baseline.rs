@@ -11,7 +11,7 @@ use crate::store::error::{StoreError, StoreResult};
 use crate::store::live::WriterState;
 use crate::store::named_run::{self, PINNED};
 use crate::store::run_rows::{from_json, json, key_of};
-use crate::thresholds::Evaluation;
+use crate::thresholds::{Evaluation, tag_of};
 
 /// What was found out.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -62,14 +62,22 @@ impl Store {
         if let Some(mut found) = found {
             kept.run = Some(format!("{}#{}", found.test.name, found.number));
             kept.id = Some(found.id.clone());
+            let counted_tags = found.test.counted_tags();
             found.test.thresholds.clone_from(&record.test.thresholds);
             let elapsed_s = found.elapsed_s(self.clock().now());
             let until = self.end_second(&found.id).await?.max(elapsed_s as u32);
             let mut evaluation = Evaluation::new(&found, &[]);
             evaluation = self.taken_in(&found.id, evaluation, until).await?;
             evaluation.finish(elapsed_s);
+            // Of a tag that no threshold of that run was about, nothing was counted.
+            let is_counted = |threshold: &Threshold| {
+                tag_of(&threshold.of).is_none_or(|tag| counted_tags.contains(&tag))
+            };
             let results = evaluation.results().into_iter();
-            kept.values = results.map(|result| result.actual).collect();
+            kept.values = results
+                .zip(&record.test.thresholds)
+                .map(|(result, of)| result.actual.filter(|_| is_counted(of)))
+                .collect();
         }
         let (id, text) = (record.id.clone(), json(&kept));
         let saved = move |state: &mut WriterState| {

@@ -211,11 +211,11 @@ impl Store {
     ) -> StoreResult<bool> {
         let id = id.to_owned();
         let (next, counted) = (evaluation.next(), evaluation.counted());
-        let custom = evaluation.custom_metrics();
+        let apart = evaluation.counted_apart();
         let saved = move |state: &mut WriterState| {
             state.transaction(|connection| {
                 let key = key_of(connection, &id)?;
-                let stored: Counted = counted_before(connection, &id, next, &custom)?;
+                let stored: Counted = counted_before(connection, &id, next, &apart)?;
                 let end = last_second(connection, key)?.map_or(0, |last| last.saturating_add(1));
                 let said = failures(connection, key)?;
                 if stored != counted || end > next || !results.ends_with(&said) {

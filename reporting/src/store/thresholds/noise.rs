@@ -7,7 +7,7 @@ use crate::compare::{Difference, MIN_BLOCKS, MeasuredRun, Statistic, change_text
 use crate::store::Store;
 use crate::store::error::{StoreError, StoreResult};
 use crate::store::scope::{Scope, Window};
-use crate::thresholds::{endpoint_of, loaded_seconds};
+use crate::thresholds::{endpoint_of, loaded_seconds, tag_of};
 
 impl Store {
     /// Says of each threshold about a baseline how much the run differs from it and how certain that is. A limit that is exceeded
@@ -76,7 +76,8 @@ impl Store {
             endpoint: endpoint_of(&threshold.of),
             ..Scope::default()
         };
-        match self.blocks(&record.id, &scope).await {
+        let tag = tag_of(&threshold.of);
+        match self.blocks(&record.id, &scope, tag).await {
             Ok((_, run)) => Ok(Some(run).filter(|run| run.blocks() >= MIN_BLOCKS)),
             Err(StoreError::UnknownEndpoint(_)) => Ok(None),
             Err(error) => Err(error),

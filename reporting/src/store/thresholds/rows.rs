@@ -1,19 +1,20 @@
 //! What thresholds need of each second, read through its scope.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
-use greylag_infra::{CustomMetric, RunId};
+use greylag_infra::{CustomMetric, RunId, ThresholdSubject};
 use rusqlite::Connection;
 
 use crate::measure::interval::{Measure, Measures, SparseInterval};
 use crate::measure::windows::ANY_STEP;
 use crate::store::error::{StoreError, StoreResult};
 use crate::store::health_rows::saturated;
-use crate::store::metric_rows;
 use crate::store::scope::{RowScope, Scope, Window};
 use crate::store::scope_rows::{self, Numbers, Part, Requests, Wanted};
-use crate::thresholds::{Counted, Evaluation, Need, Needed, Second};
+use crate::store::{metric_rows, tag_rows};
+use crate::thresholds::{
+    Counted, CountedApart, Evaluation, Need, Needed, Second, endpoint_of, tag_of,
+};
 
 /// Takes in the seconds up to `until`.
 pub(super) fn take_in(
@@ -22,8 +23,8 @@ pub(super) fn take_in(
     evaluation: &mut Evaluation,
     until: u32,
 ) -> StoreResult<()> {
-    let custom = evaluation.custom_metrics();
-    let counted = counted_in(connection, run_id, evaluation.next()..until, &custom)?;
+    let apart = evaluation.counted_apart();
+    let counted = counted_in(connection, run_id, evaluation.next()..until, &apart)?;
     evaluation.take_in(until, counted, |need, seconds| {
         read(connection, run_id, need, seconds)
     })
@@ -34,16 +35,16 @@ pub(super) fn counted_before(
     connection: &Connection,
     run_id: &RunId,
     second: u32,
-    custom: &BTreeSet<String>,
+    apart: &CountedApart,
 ) -> StoreResult<Counted> {
-    counted_in(connection, run_id, 0..second, custom)
+    counted_in(connection, run_id, 0..second, apart)
 }
 
 fn counted_in(
     connection: &Connection,
     run_id: &RunId,
     seconds: Range<u32>,
-    custom: &BTreeSet<String>,
+    apart: &CountedApart,
 ) -> StoreResult<Counted> {
     let mut counted = Counted::default();
     let Ok(window) = Window::new(seconds.start, seconds.end) else {
@@ -67,10 +68,11 @@ fn counted_in(
         }
         Ok(())
     })?;
-    if !custom.is_empty() {
+    counted.tagged = tag_rows::requests(connection, scope.run, &apart.tags, scope.from..scope.to)?;
+    if !apart.metrics.is_empty() {
         let names = metric_rows::names(connection, scope.run)?;
         let named = names.metrics().iter().zip(0..);
-        for (_, number) in named.filter(|(metric, _)| custom.contains(&metric.name)) {
+        for (_, number) in named.filter(|(metric, _)| apart.metrics.contains(&metric.name)) {
             metric_rows::visit(connection, &scope, number, ANY_STEP, |_, row| {
                 counted.values = counted.values.saturating_add(row.numbers.count);
             })?;
@@ -91,11 +93,11 @@ fn read(
         return Ok(seconds);
     };
     let scope = Scope {
-        endpoint: need.endpoint.clone(),
+        endpoint: endpoint_of(&need.of),
         ..Scope::of_window(window)
     };
     let scope = match RowScope::find(connection, run_id, &scope) {
-        Ok(scope) => scope,
+        Ok(scope) => scope.of_tag(tag_of(&need.of)),
         // Not requested so far.
         Err(StoreError::UnknownEndpoint(_)) => return Ok(seconds),
         Err(error) => return Err(error),
@@ -105,8 +107,11 @@ fn read(
         Needed::Custom(statistic) => {
             let names = metric_rows::names(connection, scope.run)?;
             let named = names.metrics().iter().zip(0..);
-            let is_meant = |metric: &CustomMetric| {
-                need.custom.as_ref() == Some(&metric.name) && statistic.is_of(metric.kind)
+            let is_meant = |metric: &CustomMetric| match &need.of {
+                ThresholdSubject::Metric { name } => {
+                    *name == metric.name && statistic.is_of(metric.kind)
+                }
+                _ => false,
             };
             for (_, number) in named.filter(|(metric, _)| is_meant(metric)) {
                 metric_rows::visit(connection, &scope, number, 1, |second, row| {

@@ -92,6 +92,13 @@ pub(crate) fn counted_status(response_us: u64) -> Option<Option<u16>> {
     }
 }
 
+/// The tags of the task that made the request of an event.
+pub(crate) fn tags_of(event: &Event) -> impl Iterator<Item = &'static str> {
+    let api = (event.endpoint > 0).then_some("api");
+    let slow = (event.response_us % 7 > 2).then_some("slow");
+    api.into_iter().chain(slow)
+}
+
 /// What each event adds to the arrivals.
 pub(crate) fn arrivals_of(event: &Event) -> Arrivals {
     Arrivals {

@@ -4,22 +4,33 @@ mod charts;
 mod checks;
 pub(crate) mod events;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use greylag_infra::protocol::{LogLine, SampleData, SampleKind, Snapshot, UserChange};
+use greylag_infra::protocol::{
+    Endpoint, LogLine, SampleData, SampleKind, Snapshot, TagInterval, UserChange,
+};
 use greylag_infra::{ProcessHealth, RunPhase, RunRecord, RunTime};
-use greylag_reporting::{SaveOutcome, Scope, Store};
+use greylag_reporting::{Interval, SaveOutcome, Scope, Store};
 use proptest::prelude::*;
 
 use self::charts::check_charts;
 use self::checks::{check, check_totals};
 use self::events::{
-    AGENTS, ERRORS, Event, NOW, Part, agent_events, arrivals_of, endpoints, is_saturated, line_of,
-    metrics, more, part, sums_of,
+    AGENTS, ERRORS, Event, NOW, Part, agent_events, arrivals_of, endpoints, intended_us,
+    is_saturated, line_of, metrics, more, part, sums_of, tags_of,
 };
 use crate::support::{START, run, snapshot_with};
+
+/// Counts the request of an event.
+pub(crate) fn count(interval: &mut Interval, event: &Event, endpoint: &Endpoint) {
+    let response = Duration::from_micros(event.response_us);
+    interval.record(response, Some(response / 2), 100, ERRORS[event.error]);
+    if let Some(us) = intended_us(endpoint, event.response_us) {
+        interval.record_intended(Duration::from_micros(us));
+    }
+}
 
 pub(crate) async fn save_all(
     store: &Store,
@@ -115,6 +126,21 @@ pub(crate) async fn save_all(
                         .metric_values
                         .push(sums.to_wire(second, metric as u32));
                 }
+            }
+            for (tag, name) in (0..).zip(record.test.counted_tags()) {
+                let tagged = events
+                    .iter()
+                    .filter(|event| tags_of(event).any(|tag| tag == name));
+                let mut seconds: BTreeMap<u32, Interval> = BTreeMap::new();
+                for event in tagged {
+                    let interval = seconds.entry(event.second).or_default();
+                    count(interval, event, &endpoints[event.endpoint]);
+                }
+                let of_tag = seconds.into_iter().map(|(second, interval)| TagInterval {
+                    tag,
+                    interval: interval.to_wire(second, 0),
+                });
+                snapshot.tag_intervals.extend(of_tag);
             }
             together.push((*agent, snapshot));
             saved.extend(events);

@@ -276,10 +276,42 @@ async fn tags_choose_tasks_and_those_that_choose_nothing_are_refused() {
         "{}",
         ended.stderr
     );
-    let changes = json!({ "scenario": "tagged", "tags": ["raed"] });
-    let refused = api.post("/api/v1/runs", &test(&url, "lab", changes)).await;
-    assert_eq!(refused.status, 422, "{}", refused.body);
-    assert_eq!(nginx.finish().await.totals().requests, 0);
+    for changes in [
+        json!({ "scenario": "tagged", "tags": ["raed"] }),
+        json!({ "scenario": "tagged", "thresholds": ["p95 < 1s for tag raed"] }),
+    ] {
+        let refused = api.post("/api/v1/runs", &test(&url, "lab", changes)).await;
+        assert_eq!(refused.status, 422, "{}", refused.body);
+        assert!(refused.body.contains("`raed`; did you mean `read`?"));
+    }
+
+    // Thresholds for a tag are about the requests of the tasks that have it, over all workers.
+    let changes = json!({
+        "scenario": "tagged", "users": 6, "workers": 2, "ramp_up": 0, "duration": 1,
+        "thresholds": [
+            "requests > 0 for tag read during whole", "requests > 0 for tag slow during whole",
+            "requests < 1 for tag write during whole",
+        ],
+    });
+    let id = finish(api, &nginx, changes).await;
+    let log = nginx.finish().await;
+    let of = |path: &str| {
+        let requests = log.requests.iter();
+        requests.filter(|request| request.path == path).count()
+    };
+    let (read, write) = (of("/read"), of("/write"));
+    assert!(of("/plain") > 0);
+    let results = api.summary(&id).await.thresholds;
+    let found: Vec<_> = results
+        .iter()
+        .map(|result| (result.actual, result.state.as_str()))
+        .collect();
+    let expected = [
+        (Some(read as f64), "passed"),
+        (Some(write as f64), "passed"),
+        (Some(write as f64), "breached"),
+    ];
+    assert_eq!(found, expected, "{results:?}");
 }
 
 #[tokio::test]

@@ -241,6 +241,30 @@ async fn what_this_program_would_not_write_is_refused_with_its_place() {
             "table custom_values",
         ),
         (
+            remade(
+                &bundle,
+                head(now),
+                set("tag_intervals", "histogram", blob(b"xy")),
+            ),
+            "table tag_intervals",
+        ),
+        (
+            remade(
+                &bundle,
+                head(now),
+                set("tag_intervals", "tag", Value::Text("x".repeat(513))),
+            ),
+            "a tag is longer",
+        ),
+        (
+            remade(
+                &bundle,
+                head(now),
+                set("tag_intervals", "bucket", Value::Integer(-1)),
+            ),
+            "table tag_intervals",
+        ),
+        (
             // The counter's.
             remade(
                 &bundle,

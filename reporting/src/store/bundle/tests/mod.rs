@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use greylag_infra::protocol::{
-    AgentEnd, Endpoint, ErrorSampleData, LogLine, SampleData, Snapshot, UserChange, WorkerState,
+    AgentEnd, Endpoint, ErrorSampleData, LogLine, SampleData, Snapshot, TagInterval, UserChange,
+    WorkerState,
 };
 use greylag_infra::{
     BuildInfo, Completeness, CustomMetric, GeneratorNotice, LoadProfile, LoadTest, MetricKind,
@@ -41,6 +42,7 @@ fn record(id: &str, test: &str) -> RunRecord {
         number: 0,
         test: LoadTest {
             name: test.to_owned(),
+            thresholds: vec!["p95 < 1s for tag api".parse().unwrap()],
             ..LoadTest::default()
         },
         phase: RunPhase::Running,
@@ -71,6 +73,12 @@ fn snapshot(id: &str, worker: u32) -> Snapshot {
         failed.record(Duration::from_millis(30), None, 0, Some("refused"));
         intervals.push(failed.to_wire(second, 0));
     }
+    let of_tasks = intervals.iter().step_by(2);
+    let tagged = of_tasks.map(|interval| TagInterval {
+        tag: 0,
+        interval: interval.clone(),
+    });
+    let tagged = tagged.collect();
     Snapshot {
         run_id: id.into(),
         seq: 1,
@@ -131,6 +139,7 @@ fn snapshot(id: &str, worker: u32) -> Snapshot {
                 sums.to_wire(second, metric)
             })
             .collect(),
+        tag_intervals: tagged,
         end: Some(AgentEnd {
             requests: u64::from(SECONDS) * 21,
             failures: u64::from(SECONDS),
