@@ -56,7 +56,8 @@ pub use measure::{
 pub use plain_text::plain_text;
 pub use results::calendar::rfc3339;
 pub use results::comparison::{
-    ComparedRun, Comparison, RunComparison, finding, run_verdict, statistic_name,
+    ComparedMetric, ComparedRun, Comparison, MetricDifference, RunComparison, finding, run_verdict,
+    statistic_name,
 };
 pub use results::summary::{
     ErrorSpread, Progress, Summary, SummaryBuild, SummaryCompleteness, SummaryCoverage,

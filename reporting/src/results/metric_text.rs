@@ -89,6 +89,11 @@ const fn of(
     }
 }
 
+/// That of a key.
+pub(crate) fn of_key(key: &str) -> Option<&'static MetricStatistic> {
+    METRIC_STATISTICS.iter().find(|one| one.key == key)
+}
+
 /// Those that tables for people have.
 pub(crate) fn in_tables() -> impl Iterator<Item = &'static MetricStatistic> {
     METRIC_STATISTICS.iter().filter(|one| one.in_tables)
@@ -107,6 +112,11 @@ impl MetricStatistic {
     pub(crate) fn value(&self, metric: &SummaryMetric) -> Option<f64> {
         let says = self.only_of.is_none_or(|kind| kind == metric.kind);
         (self.of)(metric).filter(|_| says)
+    }
+
+    /// Whether its values are fractions.
+    pub(crate) fn is_share(&self) -> bool {
+        self.form == Form::Share
     }
 
     /// How a value reads.
@@ -164,6 +174,14 @@ impl MetricsView {
     }
 }
 
+/// Kind and unit of a metric.
+pub(crate) fn kind_text(kind: MetricKind, unit: &str) -> String {
+    match unit {
+        "" => kind.to_string(),
+        unit => format!("{kind}, {unit}"),
+    }
+}
+
 impl MetricRow {
     pub(crate) fn of(metric: &SummaryMetric) -> Self {
         let statistics = in_tables().map(|one| match one.value(metric) {
@@ -180,10 +198,7 @@ impl MetricRow {
 
     /// Kind and unit.
     pub(crate) fn kind_text(&self) -> String {
-        match self.unit.as_str() {
-            "" => self.kind.to_string(),
-            unit => format!("{}, {unit}", self.kind),
-        }
+        kind_text(self.kind, &self.unit)
     }
 
     /// What it is in one line.

@@ -7,6 +7,7 @@
 use axum::http::StatusCode;
 use greylag_infra::protocol::MetricKind::{Counter, Gauge, Histogram, Rate};
 use greylag_infra::{RunPhase, RunTime};
+use greylag_reporting::plain_text;
 use serde_json::{Value, json};
 
 use crate::site::Site;
@@ -34,9 +35,18 @@ fn counted(agent: u32, seconds: std::ops::Range<u32>) -> Vec<Counted<'static>> {
 }
 
 /// A run that is over, whose results came in three parts of each agent.
-pub(crate) async fn counting_run(site: &Site) {
+async fn counting_run(site: &Site) {
+    run_with(site, RUN, counted).await;
+}
+
+/// The same with other values.
+async fn run_with(
+    site: &Site,
+    id: &str,
+    counted: impl Fn(u32, std::ops::Range<u32>) -> Vec<Counted<'static>>,
+) {
     let store = site.coordinator.store();
-    let mut record = support::run(RUN, "counting", &["a", "b"]);
+    let mut record = support::run(id, "counting", &["a", "b"]);
     record.test.duration_s = u64::from(RUN_S);
     record.test.thresholds = ["metric \"queue depth\" max < 90", "metric sent total > 1"]
         .map(|threshold| threshold.parse().unwrap())
@@ -50,10 +60,10 @@ pub(crate) async fn counting_run(site: &Site) {
                 .clone()
                 .map(|second| (second, &endpoint, 1_000, None))
                 .collect();
-            let mut snapshot = support::snapshot(RUN, part, &requests);
+            let mut snapshot = support::snapshot(id, part, &requests);
             support::count(&mut snapshot, &counted(number as u32, seconds.clone()));
             store
-                .save_snapshot(&RUN.into(), &agent.into(), snapshot)
+                .save_snapshot(&id.into(), &agent.into(), snapshot)
                 .await
                 .unwrap();
         }
@@ -195,5 +205,67 @@ async fn limits_are_lines_in_the_chart_of_their_metric() {
             "label": "metric \"queue depth\" max < 90",
         }]);
         assert_eq!(*lines, expected, "{scope}");
+    }
+}
+
+#[tokio::test]
+async fn a_comparison_has_the_metrics_of_its_runs() {
+    let site = Site::start(None).await;
+    counting_run(&site).await;
+    // Twice as much of all but rates, and of one metric nothing.
+    run_with(&site, "bbbbbbbbbbbb", |agent, seconds| {
+        let mut values = counted(agent, seconds);
+        values.retain(|(name, ..)| *name != "queue depth");
+        for (_, kind, _, _, value) in &mut values {
+            *value *= if *kind == Rate { 1 } else { 2 };
+        }
+        values
+    })
+    .await;
+    let query = format!("runs={RUN},bbbbbbbbbbbb&from=20&to=120&endpoint=GET%20/");
+    let compared = site.get(&format!("/api/v1/compare?{query}")).await.json();
+    let metrics = compared["runs"][0]["custom_metrics"].as_array().unwrap();
+    for (place, run) in [("reference", RUN), ("value", "bbbbbbbbbbbb")] {
+        let path = format!("/api/v1/runs/{run}/summary?from=20&to=120");
+        let summary = site.get(&path).await.json();
+        for metric in summary["custom_metrics"].as_array().unwrap() {
+            let name = plain_text(metric["name"].as_str().unwrap());
+            let same = |known: &&Value| known["name"] == name;
+            let shown = metrics.iter().find(same).expect("all metrics are compared");
+            for one in shown["statistics"].as_array().unwrap() {
+                assert_eq!(one[place], metric[one["statistic"].as_str().unwrap()]);
+            }
+        }
+    }
+    let change = |metric: usize, key: &str| {
+        let all = metrics[metric]["statistics"].as_array().unwrap();
+        let one = all.iter().find(|one| one["statistic"] == key).unwrap();
+        (
+            one["change"].as_f64(),
+            one["change_text"].as_str().unwrap().to_owned(),
+        )
+    };
+    assert_eq!(change(0, "total"), (Some(1.0), "+100.0%".to_owned()));
+    assert_eq!(change(1, "max"), (None, String::new()));
+    assert_eq!(change(2, "rate"), (Some(0.0), "+0.00 pp".to_owned()));
+    let keys: Vec<_> = metrics[3]["statistics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["statistic"])
+        .collect();
+    assert_eq!(keys, ["avg", "min", "max", "p50", "p95", "p99"]);
+
+    let page = site.get(&format!("/compare?{query}")).await.body;
+    let (_, section) = page.split_once("id=\"custom-metrics\"").expect("a table");
+    let (table, _) = section.split_once("</section>").unwrap();
+    let text = |metric: usize, of: &str| metrics[metric]["statistics"][0][of].as_str().unwrap();
+    for cells in [
+        [text(0, "reference_text"), text(0, "value_text"), "+100.0%"],
+        [text(1, "reference_text"), "–", "–"],
+        [text(2, "reference_text"), text(2, "value_text"), "+0.00 pp"],
+    ] {
+        let row = cells.map(|cell| format!("<td>{cell}</td>").replace("<td>-", "<td>−"));
+        assert!(table.contains(&row.concat()), "{row:?} in {table}");
     }
 }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use greylag_infra::RunId;
 use greylag_reporting::{
-    ComparedRun, Comparison, Difference, RunComparison, Statistic, change_text, finding,
-    plain_text, run_verdict, statistic_name,
+    ComparedMetric, ComparedRun, Comparison, Difference, RunComparison, Statistic, change_text,
+    finding, plain_text, run_verdict, statistic_name,
 };
 
 use crate::cli::compare_asked::CompareAsked;
@@ -156,11 +156,46 @@ fn print_run(run: &RunComparison) {
                 .map(|difference| cells(&name, difference)),
         );
     }
-    let widths: [usize; 8] = std::array::from_fn(|column| {
+    print_table(&rows);
+    let metrics = metric_rows(&run.custom_metrics);
+    if metrics.len() > 1 {
+        print_line("");
+        print_table(&metrics);
+    }
+}
+
+/// The table of custom metrics, its titles first.
+fn metric_rows(metrics: &[ComparedMetric]) -> Vec<[String; 5]> {
+    let titles = ["CUSTOM METRIC", "STATISTIC", "REFERENCE", "RUN", "CHANGE"];
+    let mut rows = vec![titles.map(str::to_owned)];
+    for metric in metrics {
+        let name = match metric.unit.as_str() {
+            "" => plain_text(&metric.name),
+            unit => plain_text(&format!("{} ({unit})", metric.name)),
+        };
+        let known = |text: &str| match text {
+            "" => "-".to_owned(),
+            text => plain_text(text),
+        };
+        rows.extend(metric.statistics.iter().map(|one| {
+            [
+                name.clone(),
+                plain_text(&one.statistic),
+                known(&one.reference_text),
+                known(&one.value_text),
+                plain_text(&one.change_text),
+            ]
+        }));
+    }
+    rows
+}
+
+fn print_table<const N: usize>(rows: &[[String; N]]) {
+    let widths: [usize; N] = std::array::from_fn(|column| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.max().unwrap_or(0)
     });
-    for row in &rows {
+    for row in rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(widths) {
             line.push_str(cell);
@@ -206,7 +241,34 @@ fn shown(statistic: Statistic, value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use greylag_infra::protocol::MetricKind;
+    use greylag_reporting::MetricDifference;
+
     use super::*;
+
+    #[test]
+    fn a_metric_has_a_row_for_each_statistic() {
+        let difference = MetricDifference {
+            statistic: "p95".to_owned(),
+            reference: None,
+            value: Some(2.0),
+            change: None,
+            reference_text: String::new(),
+            value_text: "2".to_owned(),
+            change_text: String::new(),
+        };
+        let metric = ComparedMetric {
+            name: "speed\u{1b}[2J".to_owned(),
+            kind: MetricKind::Histogram,
+            unit: "m/s".to_owned(),
+            statistics: vec![difference],
+        };
+        let rows = metric_rows(&[metric]);
+        assert_eq!(
+            rows[1..],
+            [["speed (m/s)", "p95", "-", "2", ""].map(str::to_owned)]
+        );
+    }
 
     #[test]
     fn a_window_is_two_seconds() {

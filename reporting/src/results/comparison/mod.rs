@@ -3,12 +3,15 @@
 #[cfg(feature = "coordinator")]
 mod address;
 #[cfg(feature = "coordinator")]
+mod custom_metrics;
+#[cfg(feature = "coordinator")]
 mod read;
 #[cfg(feature = "coordinator")]
 mod remarks;
 mod wording;
 
 use greylag_infra::RunId;
+use greylag_infra::protocol::MetricKind;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "coordinator")]
@@ -63,4 +66,42 @@ pub struct RunComparison {
     pub differences: RunDifferences,
     /// What else differs between the two, or is missing of either, and may be the reason.
     pub remarks: Vec<String>,
+    /// The custom metrics of either, in the order of the reference, of all agents and endpoints together. Of several runs of the reference it is the
+    /// first one's.
+    #[serde(default)]
+    pub custom_metrics: Vec<ComparedMetric>,
+}
+
+/// A custom metric of two runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct ComparedMetric {
+    /// Its name.
+    pub name: String,
+    /// How its values add up.
+    pub kind: MetricKind,
+    /// The unit of its values; empty without one.
+    pub unit: String,
+    /// The statistics of its kind.
+    pub statistics: Vec<MetricDifference>,
+}
+
+/// A statistic of a custom metric in two runs. How much it varies by chance is not estimated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "coordinator", derive(utoipa::ToSchema))]
+pub struct MetricDifference {
+    /// Its key in a summary.
+    pub statistic: String,
+    /// The reference's value; null without any.
+    pub reference: Option<f64>,
+    /// The other run's.
+    pub value: Option<f64>,
+    /// The difference relative to the reference, of rates absolute; null where either is missing or the reference is 0.
+    pub change: Option<f64>,
+    /// The reference's value as people read it.
+    pub reference_text: String,
+    /// The other run's, likewise.
+    pub value_text: String,
+    /// The difference, likewise; empty where it is null.
+    pub change_text: String,
 }

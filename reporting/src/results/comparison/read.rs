@@ -4,9 +4,10 @@ use greylag_infra::protocol::Endpoint;
 use greylag_infra::{RunId, RunRecord, WallTime};
 
 use super::remarks::remarks;
-use super::{ComparedRun, Comparison, RunComparison};
+use super::{ComparedRun, Comparison, RunComparison, custom_metrics};
 use crate::compare::{MIN_BLOCKS, MeasuredRun, compare};
 use crate::plain_text::plain_text;
+use crate::results::summary::SummaryMetric;
 use crate::store::{Scope, Store, StoreError, Window};
 
 /// Most runs of a comparison, the reference and further runs of it included.
@@ -83,6 +84,8 @@ struct Read {
     record: RunRecord,
     shown: ComparedRun,
     measured: MeasuredRun,
+    /// Of all endpoints.
+    metrics: Vec<SummaryMetric>,
 }
 
 impl Comparison {
@@ -151,6 +154,7 @@ fn together(reference: Read, baseline: Vec<Read>, others: Vec<Read>) -> Comparis
                 &run.record,
                 [reference.measured.seconds(), run.measured.seconds()],
             ),
+            custom_metrics: custom_metrics::compared(&reference.metrics, &run.metrics),
         })
         .collect();
     Comparison {
@@ -244,7 +248,13 @@ impl Read {
             to: from.saturating_add(seconds),
             requests: measured.requests(),
         };
+        let metrics = store.custom_metrics(&record.id, &scope).await?;
+        let elapsed_s = scope.elapsed_s(record.elapsed_s(now), &metrics.left_out);
+        let metrics = metrics.metrics.iter();
         Ok(Self {
+            metrics: metrics
+                .map(|totals| SummaryMetric::of(totals, elapsed_s))
+                .collect(),
             record,
             shown,
             measured,

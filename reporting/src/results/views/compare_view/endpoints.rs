@@ -121,6 +121,7 @@ mod tests {
                     endpoints,
                 },
                 remarks: Vec::new(),
+                custom_metrics: Vec::new(),
             }],
         };
         let address = CompareAddress::new("", vec!["a".into(), "b".into()]);

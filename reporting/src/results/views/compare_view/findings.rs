@@ -267,6 +267,7 @@ mod tests {
                 endpoints: endpoints.collect(),
             },
             remarks: vec!["users: 2 instead of 1".to_owned()],
+            custom_metrics: Vec::new(),
         }
     }
 

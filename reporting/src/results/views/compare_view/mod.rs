@@ -1,6 +1,7 @@
 //! The page that compares runs, as plain data.
 
 mod bar;
+mod custom_metrics;
 mod endpoints;
 mod findings;
 
@@ -8,6 +9,7 @@ use greylag_infra::{RunId, RunRecord, TestVerdict, WallTime};
 use serde_json::json;
 
 pub(crate) use self::bar::{Bar, Scale};
+pub(crate) use self::custom_metrics::MetricRows;
 pub(crate) use self::endpoints::EndpointRow;
 pub(crate) use self::findings::RunResult;
 use crate::compare::{Difference, Statistic, Verdict, change_text, is_worse};
@@ -60,6 +62,8 @@ pub(crate) struct CompareView {
     pub(crate) row_count: usize,
     /// What its bars are drawn on.
     pub(crate) row_scale: Scale,
+    /// Custom metrics of any of the runs.
+    pub(crate) metrics: Vec<MetricRows>,
     /// What the page's script has to know, as JSON.
     pub(crate) script: String,
 }
@@ -292,6 +296,7 @@ impl CompareView {
                 .map(|run| RunResult::of(run, &runs))
                 .collect(),
             cards: cards(comparison, &runs, scale),
+            metrics: custom_metrics::rows(comparison),
             script: script(&runs, &address),
             runs,
             address,
