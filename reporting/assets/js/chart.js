@@ -43,6 +43,8 @@ export class Chart {
     this.table = new DataTable(this.figure.querySelector(".data-table"), table);
     const devicePixelRatio = Math.min(window.devicePixelRatio, MAX_PIXEL_RATIO);
     this.chart = echarts.init(this.canvas, null, { renderer: "canvas", devicePixelRatio });
+    // Before it is drawn it can be asked where something is, and says that it is nowhere.
+    this.chart.setOption({});
     this.menu = new ChartMenu(this, () => this.#redrawWhole());
     if (isOverTime) {
       this.chart.group = GROUP;

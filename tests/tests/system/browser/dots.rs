@@ -11,6 +11,7 @@ use crate::support::{RUN_TIMEOUT, declared, greylag, mixed_requests, test};
 const SCATTER: &str = "[data-chart='response-time-distribution'] .chart-canvas";
 const DRAWN: &str = "return document.querySelectorAll('figure canvas').length >= 3
     && document.querySelector(\"[data-chart='response-time-distribution']\").dataset.points > 10;";
+const DOTS_KNOWN: &str = "return document.querySelector(\"[data-chart='response-time-distribution']\").dataset.points > 10;";
 /// Names and texts of the panel that is shown; null while none is.
 const PANEL: &str = "const panel = document.querySelector('[data-role=\"dot-panel\"]');
     return panel.hidden ? null : Object.fromEntries([...panel.querySelectorAll('dl div')].map((row) => [...row.children].map((cell) => cell.textContent)));";
@@ -216,7 +217,25 @@ async fn a_dot_shows_all_of_its_request_and_leads_on() {
     let saved = api.get(&format!("/api/v1/runs/{id}/report.html")).await;
     std::fs::write(&file, &saved.body).expect("the directory is ours");
     let url = url::Url::from_file_path(&file).expect("an absolute path");
+    // Keys count before the chart has come into view and was drawn, too.
+    browser.view(1440, 300, Theme::Light).await;
     browser.open(url.as_str()).await;
+    browser.wait_for("dots", LIVE, DOTS_KNOWN).await;
+    let key = format!(
+        "document.querySelector(\"{SCATTER}\").dispatchEvent(new KeyboardEvent('keydown', {{ key: 'End' }}));
+        return document.querySelector('[data-role=\"dot-said\"]').textContent;"
+    );
+    let said = browser.eval(&key).await;
+    assert!(
+        said.as_str().is_some_and(|said| said.contains(" ms at ")),
+        "{said}"
+    );
+    let console = browser.console().await;
+    assert!(
+        console.iter().all(|(level, _)| level != "SEVERE"),
+        "{console:?}"
+    );
+    browser.view(1440, 900, Theme::Light).await;
     browser.wait_for("dots", LIVE, DRAWN).await;
     keys(&browser, SCATTER, &format!("{}{}", Key::End, Key::Enter)).await;
     let link = browser.wait_for("the link", LIVE, TRACE_LINK).await;
