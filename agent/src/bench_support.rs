@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use greylag_infra::SecretMask;
-use greylag_scenarios::{Recorder, RequestSample};
+use greylag_scenarios::{MetricValue, Recorder, RequestSample};
 
 use crate::bounded_names::KnownNames;
 use crate::recorder::{Reports, RunRecorder};
@@ -28,6 +28,11 @@ impl WorkerRecorder {
     /// Counts a request.
     pub fn request(&self, sample: &RequestSample<'_>) {
         self.recorder.request(sample);
+    }
+
+    /// Adds a value to a custom metric.
+    pub fn metric(&self, value: &MetricValue<'_>) {
+        self.recorder.metric(value);
     }
 
     /// Takes out and encodes everything that was counted; how many intervals that is.

@@ -11,6 +11,7 @@ criterion_group!(
     benches,
     recording::record,
     recording::record_tagged,
+    recording::add,
     recording::close_second,
     intervals::merge,
     intervals::encode,

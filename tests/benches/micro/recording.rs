@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use greylag::bench_support::WorkerRecorder;
-use greylag_scenarios::RequestSample;
+use greylag_infra::protocol::MAX_CUSTOM_METRICS;
+use greylag_scenarios::{MetricKind, MetricValue, RequestSample};
 
 const ENDPOINTS: usize = 20;
 const REQUESTS_PER_ENDPOINT: usize = 100;
@@ -57,6 +58,34 @@ pub(crate) fn record_tagged(criterion: &mut Criterion) {
             worker.request(black_box(&sample));
         });
     });
+}
+
+/// One value of a custom metric, of a run that has as many metrics as it may.
+pub(crate) fn add(criterion: &mut Criterion) {
+    let worker = WorkerRecorder::begin();
+    let names: Vec<String> = (0..MAX_CUSTOM_METRICS)
+        .map(|number| format!("what is measured {number}"))
+        .collect();
+    for (kind, what) in [
+        (MetricKind::Counter, "counter"),
+        (MetricKind::Histogram, "histogram"),
+    ] {
+        let mut nth = 0_usize;
+        criterion.bench_function(&format!("add a value to a {what}"), |bencher| {
+            bencher.iter(|| {
+                nth += 1;
+                let millionths = 15_000 + (nth as i64).wrapping_mul(7_919) % 30_000_000;
+                let half = MAX_CUSTOM_METRICS / 2;
+                let first = if kind == MetricKind::Counter { 0 } else { half };
+                worker.metric(black_box(&MetricValue {
+                    name: &names[first + nth % half],
+                    kind,
+                    unit: "tokens/s",
+                    millionths: Some(millionths.abs()),
+                }));
+            });
+        });
+    }
 }
 
 /// The seconds of a worker with 20 endpoints, from its memory to encoded reports.
