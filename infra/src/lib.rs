@@ -33,8 +33,8 @@ pub use load_test::{
     is_same_machine, keys_of_files, target_of, toml_errors,
 };
 pub use profile::{
-    Arrival, ArrivalTimes, LoadProfile, MAX_PROFILE_STEPS, Phases, ProfileError, ProfileStep,
-    RateStep, UserChanges, UserPlan, UserTurn, UserTypeSequence, UserTypeWeight,
+    Arrival, ArrivalTimes, FinishedEarly, LoadProfile, MAX_PROFILE_STEPS, Phases, ProfileError,
+    ProfileStep, RateStep, UserChanges, UserPlan, UserTurn, UserTypeSequence, UserTypeWeight,
     distribute_workers, equal_weights, own_users, workers_by_cores,
 };
 pub use protocol::{

@@ -63,6 +63,7 @@ pub struct Run {
     pub status: String,
     pub failure_reason: Option<String>,
     pub failure_code: Option<String>,
+    pub finished_early: Option<String>,
     pub users: u64,
     pub duration_s: f64,
     pub ramp_up_s: f64,

@@ -29,10 +29,22 @@ pub struct LoadProfile {
     #[serde(rename = "ends_at_us")]
     #[cfg_attr(feature = "schema", schema(value_type = u64))]
     pub ends_at: RunTime,
-    /// When it was to end before its scenario finished it; absent if that did not happen.
-    #[serde(rename = "planned_end_us", skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schema(value_type = Option<u64>))]
-    pub planned_end: Option<RunTime>,
+    /// Absent if the run was not finished by its scenario before its time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_early: Option<FinishedEarly>,
+}
+
+/// A scenario finished its run before the time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct FinishedEarly {
+    /// When the run was to end.
+    #[serde(rename = "planned_end_us")]
+    #[cfg_attr(feature = "schema", schema(value_type = u64))]
+    pub planned_end: RunTime,
+    /// Why, in the scenario's words: one line.
+    pub reason: String,
 }
 
 /// From `at_us` on the number of users goes linearly to `users`, within `over_us`.
@@ -161,23 +173,26 @@ impl LoadProfile {
         peak.1
     }
 
-    /// The profile of a run that its scenario finishes at `at`, before its time.
+    /// The profile of a run that its scenario finishes at `at`, before its time, for a reason of one line.
     #[must_use]
-    pub fn finished_at(&self, at: RunTime) -> Self {
+    pub fn finished_at(&self, at: RunTime, reason: String) -> Self {
         Self {
             ends_at: at,
-            planned_end: Some(self.planned_end.unwrap_or(self.ends_at)),
+            finished_early: Some(FinishedEarly {
+                planned_end: self.as_planned().ends_at,
+                reason,
+            }),
             ..self.clone()
         }
     }
 
     /// The profile as it was before its scenario finished it.
     pub fn as_planned(&self) -> Cow<'_, Self> {
-        match self.planned_end {
+        match &self.finished_early {
             None => Cow::Borrowed(self),
-            Some(ends_at) => Cow::Owned(Self {
-                ends_at,
-                planned_end: None,
+            Some(early) => Cow::Owned(Self {
+                ends_at: early.planned_end,
+                finished_early: None,
                 ..self.clone()
             }),
         }

@@ -9,7 +9,9 @@ mod worker_distribution;
 
 pub use arrivals::{Arrival, ArrivalTimes};
 pub use distribution::{UserTypeSequence, UserTypeWeight, equal_weights};
-pub use load_profile::{LoadProfile, MAX_PROFILE_STEPS, ProfileError, ProfileStep, RateStep};
+pub use load_profile::{
+    FinishedEarly, LoadProfile, MAX_PROFILE_STEPS, ProfileError, ProfileStep, RateStep,
+};
 pub use phases::Phases;
 pub use user_plan::{UserChanges, UserPlan, UserTurn, own_users};
 pub use worker_distribution::{distribute_workers, workers_by_cores};

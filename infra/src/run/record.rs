@@ -157,7 +157,7 @@ impl RunPhase {
 impl RunRecord {
     /// How long it is to take, in whole seconds: as its test says, or until its scenario finished it.
     pub fn duration_s(&self) -> u64 {
-        match self.profile.planned_end {
+        match self.profile.finished_early {
             None => self.test.duration_s,
             Some(_) => self.profile.ends_at.as_micros().div_ceil(1_000_000),
         }

@@ -93,9 +93,10 @@ mod tests {
     #[test]
     fn a_run_that_its_scenario_finishes_has_less_of_the_same_phases() {
         let planned = profile(&[(0, 10, 0), (60, 100, 0)], 660);
-        let finished = planned.finished_at(RunTime::of_second(90));
+        let finished = planned.finished_at(RunTime::of_second(90), "sold out".to_owned());
         assert_eq!(all(&finished), all(&planned));
-        let in_ramp = profile(&[(0, 10, 30)], 60).finished_at(RunTime::of_second(20));
+        let in_ramp =
+            profile(&[(0, 10, 30)], 60).finished_at(RunTime::of_second(20), "sold out".to_owned());
         assert_eq!(all(&in_ramp)[0], 30..u32::MAX);
     }
 

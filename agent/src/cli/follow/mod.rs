@@ -294,17 +294,13 @@ async fn show_results(
         let tables = api.tables(&run.id).await.map_err(Failure::failed)?;
         print_line(format_args!("{}\n", tables.trim_end()));
     }
-    match &last.failure_reason {
-        Some(reason) => print_line(format_args!(
-            "Run #{} {}: {reason}",
-            run.number,
-            last.status.to_lowercase()
-        )),
-        None => print_line(format_args!(
-            "Run #{} {}",
-            run.number,
-            last.status.to_lowercase()
-        )),
+    let status = last.status.to_lowercase();
+    match (&last.failure_reason, &summary.run.finished_early) {
+        (Some(reason), _) => print_line(format_args!("Run #{} {status}: {reason}", run.number)),
+        (None, Some(reason)) => {
+            print_line(format_args!("Run #{} {status} early: {reason}", run.number));
+        }
+        (None, None) => print_line(format_args!("Run #{} {status}", run.number)),
     }
     let completeness = &summary.completeness;
     let remarks = [&completeness.coverage.remark, &completeness.remark];

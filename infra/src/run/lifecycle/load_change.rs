@@ -111,7 +111,7 @@ impl RunLifecycle {
             return Vec::new();
         }
         let reason = visible_line(reason, MAX_ERROR_BYTES);
-        self.record.profile = self.record.profile.finished_at(at);
+        self.record.profile = self.record.profile.finished_at(at, reason.clone());
         // Agents that are away hear of it when they return.
         self.set_deadline(self.failing_deadline(now));
         let mut effects = vec![RunEffect::Log(format!(

@@ -90,6 +90,11 @@ impl Summary {
                     .phase
                     .failure_reason()
                     .map(|reason| reason.code().to_owned()),
+                finished_early: record
+                    .profile
+                    .finished_early
+                    .as_ref()
+                    .map(|early| plain_text(&early.reason)),
                 users: record.test.users,
                 duration_s: record.duration_s(),
                 ramp_up_s: ramp_up_s(record),

@@ -107,6 +107,9 @@ pub struct SummaryRun {
     /// The same as a word for programs.
     #[serde(default)]
     pub failure_code: Option<String>,
+    /// Why its scenario finished it before its time, null if it did not.
+    #[serde(default)]
+    pub finished_early: Option<String>,
     /// Peak users.
     pub users: u64,
     /// Planned duration, ramp-up included.

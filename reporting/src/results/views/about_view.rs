@@ -214,6 +214,13 @@ fn load_settings(run: &RunRecord, has_shape: bool) -> Vec<SettingRow> {
         };
         tell("Load Shape", shape);
     }
+    if let Some(early) = &run.profile.finished_early {
+        let planned = format_duration(early.planned_end.since_zero());
+        tell(
+            "Finished Early",
+            format!("{}\nplanned for {planned}", plain_text(&early.reason)),
+        );
+    }
     rows
 }
 

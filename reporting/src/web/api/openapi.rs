@@ -215,7 +215,7 @@ struct AlwaysThere;
 impl AlwaysThere {
     /// What is left out where there is nothing to say, by its schema.
     const LEFT_OUT: [(&str, &str); 18] = [
-        ("LoadProfile", "planned_end_us"),
+        ("LoadProfile", "finished_early"),
         ("BuildAnnounced", "missing_data"),
         ("ChartMark", "to"),
         ("RunView", "remark"),

@@ -229,6 +229,9 @@ async fn a_scenario_finishes_the_test_before_its_time_on_every_worker() {
         summary.totals.requests,
         nginx.finish().await.totals().requests
     );
+    assert_eq!(summary.run.finished_early.as_deref(), Some("all sold"));
+    let page = api.get(&format!("/runs/{id}")).await.body;
+    assert!(page.contains("all sold\nplanned for 10m"), "{page}");
     let log = api.log(&id).await;
     let reason = "finishing before the planned end, as the scenario asks: all sold";
     assert_eq!(log.matches(reason).count(), 1, "{log}");

@@ -383,7 +383,9 @@ fn an_end_that_comes_late_leaves_the_workers_their_time() {
     let mut stage = Stage::set();
     stage.drive();
     // The agent was away when the run was finished at 3 s.
-    let finished = stage.profile.finished_at(RunTime::of_second(3));
+    let finished = stage
+        .profile
+        .finished_at(RunTime::of_second(3), "sold out".to_owned());
     let now = stage.now(9_500);
     stage.run.change_profile(finished, now);
     stage.sent();

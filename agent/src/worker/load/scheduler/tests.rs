@@ -184,7 +184,7 @@ async fn a_run_that_ends_within_a_ramp_never_has_its_users() {
     let planned = profile(&[(0, 10, 10_000)], 20_000);
     let mut watched = Watched::start(planned.clone(), 0, 1);
     watched.until(3_000).await;
-    let finished = planned.finished_at(Duration::from_millis(4_000).into());
+    let finished = planned.finished_at(Duration::from_millis(4_000).into(), "sold out".to_owned());
     watched.profile.send_replace(finished);
     watched.until(12_000).await;
     assert!(watched.spawned().is_empty());

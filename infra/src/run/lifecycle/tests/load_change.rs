@@ -1,4 +1,5 @@
 use super::*;
+use crate::profile::FinishedEarly;
 
 #[test]
 fn users_change_while_running_and_who_returns_hears_of_it() {
@@ -82,6 +83,11 @@ fn a_scenario_that_finishes_early_moves_the_planned_end() {
     let end = RunTime::of_second(10) + CHANGE_DELAY;
     let profile = &run.record().profile;
     assert_eq!(profile.ends_at, end);
+    let early = FinishedEarly {
+        planned_end: RunTime::of_second(60),
+        reason: "all sold".to_owned(),
+    };
+    assert_eq!(profile.finished_early, Some(early));
     assert_eq!(profile.as_planned().ends_at, RunTime::of_second(60));
     assert_eq!(run.record().duration_s(), 11);
     // The next pings say it again, and another agent finishes for a reason of its own.
