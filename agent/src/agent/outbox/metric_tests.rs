@@ -306,7 +306,7 @@ fn of_two_workers_that_declare_a_name_otherwise_the_first_counts() {
     assert_eq!((notice.subject.as_str(), notice.count), (subject, 3));
 }
 
-/// A report with requests and values of a histogram in these seconds.
+/// A report with requests of a tag and values of a histogram in these seconds.
 fn report_of(seconds: std::ops::Range<u32>, values: &MetricSums) -> Report {
     let mut interval = Interval::default();
     interval.record(Duration::from_millis(1), None, 1, None);
@@ -318,6 +318,13 @@ fn report_of(seconds: std::ops::Range<u32>, values: &MetricSums) -> Report {
         intervals: seconds
             .clone()
             .map(|second| interval.to_wire(second, 0))
+            .collect(),
+        tag_intervals: seconds
+            .clone()
+            .map(|second| TagInterval {
+                tag: 0,
+                interval: interval.to_wire(second, 0),
+            })
             .collect(),
         metrics: vec![CustomMetric::new("speed", Kind::Histogram, "")],
         metric_values: seconds.map(|second| values.to_wire(second, 0)).collect(),
@@ -348,14 +355,20 @@ fn each_second_is_sent_whole_before_the_next_however_little_there_is_room_for() 
                 .map(|data| data.second)
                 .collect();
             let intervals: Vec<u32> = snapshot.intervals.iter().map(|data| data.second).collect();
-            sent.push((intervals, metrics, snapshot.complete_until));
+            let tags = snapshot.tag_intervals.iter();
+            let tags: Vec<u32> = tags.map(|of| of.interval.second).collect();
+            sent.push((intervals, tags, metrics, snapshot.complete_until));
             outbox.acknowledged(snapshot.seq, Duration::ZERO);
         }
     }
     let expected: Vec<_> = (0..3)
         .flat_map(|second| {
             let next = if second < 2 { second + 1 } else { 9 };
-            [(vec![second], vec![], second), (vec![], vec![second], next)]
+            [
+                (vec![second], vec![], vec![], second),
+                (vec![], vec![second], vec![], second),
+                (vec![], vec![], vec![second], next),
+            ]
         })
         .collect();
     assert_eq!(sent, expected);

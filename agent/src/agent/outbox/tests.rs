@@ -340,6 +340,22 @@ fn errors_of_many_workers_obey_the_cap_of_the_run() {
 }
 
 #[test]
+fn a_tag_beyond_what_thresholds_may_be_about_is_refused() {
+    let mut outbox = Outbox::new("run".into());
+    let mut report = Report {
+        tag_intervals: vec![TagInterval::default()],
+        ..Report::default()
+    };
+    outbox.add_report(0, &report).unwrap();
+    report.tag_intervals[0].tag = MAX_THRESHOLDS as u32;
+    let refused = outbox.add_report(0, &report).unwrap_err();
+    assert!(
+        refused.to_string().contains("refers to tag 50"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn log_lines_and_samples_are_bounded_and_drops_counted() {
     let mut outbox = Outbox::new("run".into());
     for number in 0..MAX_PENDING_LOG_LINES + 3 {

@@ -54,7 +54,7 @@ pub(crate) enum ThresholdValue {
 pub(crate) struct ThresholdParts {
     /// Such as `p95 < 500ms`.
     pub(super) condition: String,
-    /// An endpoint, such as `GET /checkout`.
+    /// An endpoint, such as `GET /checkout`, or a tag of tasks, such as `tag api`.
     pub(super) r#for: Option<String>,
     /// `ramp-up`, `steady`, `ramp-down` or `whole`; everything after the ramp-up without it.
     pub(super) during: Option<String>,
