@@ -35,7 +35,7 @@ fn counted(agent: u32, seconds: std::ops::Range<u32>) -> Vec<Counted<'static>> {
 }
 
 /// A run that is over, whose results came in three parts of each agent.
-async fn counting_run(site: &Site) {
+pub(crate) async fn counting_run(site: &Site) {
     run_with(site, RUN, counted).await;
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greylag_infra::WallTime;
-use greylag_reporting::Interval;
 use greylag_reporting::coordinator::{Collector, Coordinator, CoordinatorConfig, Provisioning};
+use greylag_reporting::{Interval, plain_text};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -14,8 +14,10 @@ use opentelemetry_proto::tonic::metrics::v1::{
     number_data_point,
 };
 use prost::Message as _;
+use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::custom_metrics::counting_run;
 use crate::site::{AGENT, Site, load_test, snapshot};
 
 const RUN: &str = "abcdefabcdef";
@@ -77,6 +79,84 @@ fn users(message: &ExportMetricsServiceRequest) -> Vec<(Option<String>, i64)> {
         other => panic!("{other:?}"),
     };
     users.data_points.iter().map(of_point).collect()
+}
+
+/// Attributes and value of a point.
+type Point = (BTreeMap<String, String>, f64);
+
+/// The value of each point of a metric, by its attributes but for those of the run, and whether it is a sum that only grows.
+fn values(message: &ExportMetricsServiceRequest, name: &str) -> (bool, Vec<Point>) {
+    let metrics = &message.resource_metrics[0].scope_metrics[0].metrics;
+    let found = metrics.iter().find(|one| one.name == name);
+    let cumulative = i32::from(AggregationTemporality::Cumulative);
+    let (is_sum, points) = match found.and_then(|one| one.data.as_ref()) {
+        Some(metric::Data::Sum(sum)) => {
+            assert!(sum.is_monotonic && sum.aggregation_temporality == cumulative);
+            let is_dated = |point: &NumberDataPoint| point.start_time_unix_nano > 0;
+            assert!(sum.data_points.iter().all(is_dated));
+            (true, &sum.data_points)
+        }
+        Some(metric::Data::Gauge(gauge)) => (false, &gauge.data_points),
+        other => panic!("{name}: {other:?}"),
+    };
+    let of_point = |point: &NumberDataPoint| match point.value {
+        Some(number_data_point::Value::AsDouble(value)) => {
+            let mut attributes = attributes(&point.attributes);
+            assert_eq!(attributes.remove("greylag.run").as_deref(), Some(RUN));
+            attributes.remove("greylag.test");
+            (attributes, value)
+        }
+        other => panic!("{other:?}"),
+    };
+    (is_sum, points.iter().map(of_point).collect())
+}
+
+#[tokio::test]
+async fn custom_metrics_are_pushed_as_prometheus_reads_them() {
+    let site = Site::start(None).await;
+    counting_run(&site).await;
+    let path = format!("/api/v1/runs/{RUN}/summary");
+    let summary = site.get(&path).await.json();
+    let message = &pushed(&site.coordinator, 1).await[0];
+    let known = summary["custom_metrics"].as_array().expect("a list");
+    for (family, is_sum, key, kinds) in [
+        ("values", true, "count", None),
+        ("added", true, "total", Some("counter")),
+        ("true", true, "total", Some("rate")),
+        ("last", false, "last", None),
+        ("mean", false, "avg", None),
+    ] {
+        let of_kind = |metric: &&Value| kinds.is_none_or(|kind| metric["kind"] == kind);
+        let mut expected: Vec<Point> = known
+            .iter()
+            .filter(of_kind)
+            .filter_map(|metric| {
+                let text = |key: &str| plain_text(metric[key].as_str().expect("a text"));
+                let attributes = [
+                    ("greylag.metric", text("name")),
+                    ("greylag.unit", text("unit")),
+                ];
+                let attributes = attributes.map(|(key, value)| (key.to_owned(), value));
+                Some((BTreeMap::from(attributes), metric[key].as_f64()?))
+            })
+            .collect();
+        expected.sort_by(|one, other| one.0.cmp(&other.0));
+        let pushed = values(message, &format!("greylag.custom.{family}"));
+        assert_eq!(pushed, (is_sum, expected), "{family}");
+    }
+    let (is_sum, percentiles) = values(message, "greylag.custom.percentile");
+    let shown: Vec<_> = percentiles
+        .iter()
+        .map(|(attributes, value)| (attributes["greylag.percentile"].as_str(), *value))
+        .collect();
+    let of = |percent: &'static str| {
+        let value = known[3][format!("p{percent}")].as_f64();
+        (percent, value.expect("histograms have it"))
+    };
+    assert_eq!(
+        (is_sum, shown),
+        (false, ["50", "90", "95", "99"].map(of).to_vec())
+    );
 }
 
 /// The limits between which this share of all requests is reached.

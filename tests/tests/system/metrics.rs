@@ -8,7 +8,7 @@ use greylag_tests::{Api, Cluster, Nginx, Process, clean_command, find_program, f
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{RUN_TIMEOUT, SOON, declared, greylag, request, test};
+use crate::support::{RUN_TIMEOUT, SOON, greylag, test};
 
 /// A Prometheus that scrapes a coordinator each second.
 struct Prometheus {
@@ -113,10 +113,7 @@ async fn prometheus_reads_what_the_page_shows() {
         .with_agents("lab", &["east", "west"])
         .await;
     let prometheus = Prometheus::of(cluster.api()).await;
-    let requests = [request("GET", "/", 3), request("GET", "/missing", 1)];
-    let changes = json!({
-        "name": "metrics", "duration": 12, "declared": declared(&requests, (0.02, 0.1)),
-    });
+    let changes = json!({ "name": "metrics", "duration": 12, "scenario": "metering" });
     let id = cluster
         .api()
         .start(&test(&nginx.url(), "lab", changes))
@@ -166,10 +163,37 @@ async fn prometheus_reads_what_the_page_shows() {
         "{p95} s where the page shows {shown} s"
     );
 
+    let [sent, turn, even, speed] = &summary.custom_metrics[..] else {
+        panic!("{:?}", summary.custom_metrics);
+    };
+    for (query, expected) in [
+        ("added_total", sent, sent.total),
+        ("values_total", speed, Some(speed.count as f64)),
+        ("last", turn, turn.last),
+        ("true_total", even, even.total),
+        ("values_total", even, Some(even.count as f64)),
+        ("mean", speed, speed.avg),
+    ]
+    .map(|(family, metric, expected)| {
+        let labels = format!(
+            "run=\"{id}\",metric=\"{}\",unit=\"{}\"",
+            metric.name, metric.unit
+        );
+        (format!("greylag_custom_{family}{{{labels}}}"), expected)
+    })
+    .into_iter()
+    .chain([(
+        format!("greylag_custom_percentile{{run=\"{id}\",percentile=\"95\"}}"),
+        speed.p95,
+    )]) {
+        assert_eq!(prometheus.value(&query).await.ok(), expected, "{query}");
+    }
+
     for query in dashboard_queries() {
         let query = query
             .replace("$__rate_interval", "1m")
             .replace("$run", &id)
+            .replace("$metric", ".*")
             .replace("$job", ".*");
         let value = prometheus.value(&query).await;
         assert!(value.is_ok(), "{query}: {value:?}");

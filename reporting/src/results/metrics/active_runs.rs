@@ -163,7 +163,7 @@ pub(super) async fn counts_of(
 }
 
 /// The custom metrics of a run by name. Of two that read alike the first is shown.
-async fn custom_of(
+pub(super) async fn custom_of(
     coordinator: &Coordinator,
     run: &RunRecord,
 ) -> Result<BTreeMap<String, SummaryMetric>, StoreError> {

@@ -3,89 +3,118 @@
 use std::fmt;
 
 use greylag_infra::MetricKind;
-use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 
 use super::active_runs::ActiveRun;
-use super::families::{Labels, NO_EXEMPLAR, gauges, labels_of};
+use super::families::{Labels, NO_EXEMPLAR, labels_of};
 use crate::plain_text::plain_text;
 use crate::results::metric_text::percentiles;
 use crate::results::summary::SummaryMetric;
+
+/// A value, with the number of its percent if it is a percentile.
+type Value = (Option<&'static str>, f64);
+
+/// What is known of custom metrics under one name.
+pub(super) struct CustomFamily {
+    /// What follows the name that all of them begin with.
+    pub(super) name: &'static str,
+    /// What it is.
+    pub(super) help: &'static str,
+    /// Whether it only grows.
+    pub(super) is_counter: bool,
+    /// Its values of a metric; none of kinds that do not have it.
+    pub(super) of: fn(&SummaryMetric) -> Vec<Value>,
+}
+
+/// All of them, for Prometheus and for OpenTelemetry.
+pub(super) const CUSTOM_FAMILIES: [CustomFamily; 6] = [
+    CustomFamily {
+        name: "values",
+        help: "Values of custom metrics",
+        is_counter: true,
+        of: |metric| one(Some(metric.count as f64)),
+    },
+    CustomFamily {
+        name: "added",
+        help: "What was added to counters, in their unit",
+        is_counter: true,
+        of: |metric| one(metric.total.filter(|_| metric.kind == MetricKind::Counter)),
+    },
+    CustomFamily {
+        name: "true",
+        help: "Values of rates that are true",
+        is_counter: true,
+        of: |metric| one(metric.total.filter(|_| metric.kind == MetricKind::Rate)),
+    },
+    CustomFamily {
+        name: "last",
+        help: "The last value of gauges, in their unit",
+        is_counter: false,
+        of: |metric| one(metric.last),
+    },
+    CustomFamily {
+        name: "mean",
+        help: "The average value of histograms since the start of the run, in their unit",
+        is_counter: false,
+        of: |metric| one(metric.avg),
+    },
+    CustomFamily {
+        name: "percentile",
+        help: "Percentiles of histograms since the start of the run, in their unit",
+        is_counter: false,
+        of: |metric| {
+            let known = percentiles(metric).filter_map(|(percent, value)| Some((percent, value?)));
+            known
+                .map(|(percent, value)| (Some(percent), value))
+                .collect()
+        },
+    },
+];
+
+fn one(value: Option<f64>) -> Vec<Value> {
+    value.into_iter().map(|value| (None, value)).collect()
+}
 
 /// Adds them; nothing without any.
 pub(super) fn encode(encoder: &mut DescriptorEncoder<'_>, runs: &[ActiveRun]) -> fmt::Result {
     if runs.iter().all(|run| run.custom.is_empty()) {
         return Ok(());
     }
-    counters(
-        encoder,
-        "greylag_custom_values",
-        "Values of custom metrics",
-        runs,
-        |metric| Some(metric.count as f64),
-    )?;
-    counters(
-        encoder,
-        "greylag_custom_added",
-        "What was added to counters, in their unit",
-        runs,
-        |metric| metric.total.filter(|_| metric.kind == MetricKind::Counter),
-    )?;
-    counters(
-        encoder,
-        "greylag_custom_true",
-        "Values of rates that are true",
-        runs,
-        |metric| metric.total.filter(|_| metric.kind == MetricKind::Rate),
-    )?;
-    let mut family = gauges(
-        encoder,
-        "greylag_custom_last",
-        "The last value of gauges, in their unit",
-    )?;
-    for_metrics(runs, |labels, metric| match metric.last {
-        Some(last) => family.encode_family(labels)?.encode_gauge(&last),
-        None => Ok(()),
-    })?;
-    let mut family = gauges(
-        encoder,
-        "greylag_custom_mean",
-        "The average value of histograms since the start of the run, in their unit",
-    )?;
-    for_metrics(runs, |labels, metric| match metric.avg {
-        Some(mean) => family.encode_family(labels)?.encode_gauge(&mean),
-        None => Ok(()),
-    })?;
-    let mut family = gauges(
-        encoder,
-        "greylag_custom_percentile",
-        "Percentiles of histograms since the start of the run, in their unit",
-    )?;
-    for_metrics(runs, |labels, metric| {
-        for (percentile, value) in percentiles(metric) {
-            if let Some(value) = value {
-                let labels = (*labels, [("percentile", percentile)]);
-                family.encode_family(&labels)?.encode_gauge(&value)?;
+    for family in CUSTOM_FAMILIES {
+        let name = format!("greylag_custom_{}", family.name);
+        let kind = match family.is_counter {
+            true => MetricType::Counter,
+            false => MetricType::Gauge,
+        };
+        let mut encoder = encoder.encode_descriptor(&name, family.help, None, kind)?;
+        for_metrics(runs, |labels, metric| {
+            for (percentile, value) in (family.of)(metric) {
+                match percentile {
+                    Some(percentile) => {
+                        let labels = (*labels, [("percentile", percentile)]);
+                        put(&mut encoder, &family, &labels, value)?;
+                    }
+                    None => put(&mut encoder, &family, labels, value)?,
+                }
             }
-        }
-        Ok(())
-    })
+            Ok(())
+        })?;
+    }
+    Ok(())
 }
 
-fn counters(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    runs: &[ActiveRun],
-    of: impl Fn(&SummaryMetric) -> Option<f64>,
+fn put(
+    encoder: &mut MetricEncoder<'_>,
+    family: &CustomFamily,
+    labels: &impl EncodeLabelSet,
+    value: f64,
 ) -> fmt::Result {
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    for_metrics(runs, |labels, metric| match of(metric) {
-        Some(value) => family
-            .encode_family(labels)?
-            .encode_counter(&value, NO_EXEMPLAR),
-        None => Ok(()),
-    })
+    let mut series = encoder.encode_family(labels)?;
+    match family.is_counter {
+        true => series.encode_counter(&value, NO_EXEMPLAR),
+        false => series.encode_gauge(&value),
+    }
 }
 
 /// Calls `encode` with the labels of each metric of these runs.

@@ -4,6 +4,7 @@ mod active_runs;
 mod custom_families;
 mod families;
 mod otlp;
+mod otlp_custom;
 mod text;
 
 use std::collections::BTreeMap;

@@ -18,6 +18,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message as _;
 
 use super::active_runs::{self, BUCKETS_US, EndpointCounts};
+use super::otlp_custom;
 use crate::coordinator::Coordinator;
 use crate::measure::interval::Outcome;
 use crate::plain_text::plain_text;
@@ -64,7 +65,7 @@ pub(crate) async fn otlp_of(coordinator: &Coordinator) -> Result<Otlp, StoreErro
     })
 }
 
-/// The users of a run, and the response times of its endpoints by outcome.
+/// The users of a run, the response times of its endpoints by outcome, and its custom metrics, which are of all agents together.
 async fn metrics_of(
     coordinator: &Coordinator,
     run: &RunRecord,
@@ -76,7 +77,9 @@ async fn metrics_of(
         users.push(active);
         durations.extend(finished);
     }
-    Ok(vec![
+    let started_ns = started_ns_of(run);
+    let custom = active_runs::custom_of(coordinator, run).await?;
+    let mut metrics = vec![
         Metric {
             name: "http.client.request.duration".to_owned(),
             description: "Response times of finished requests.".to_owned(),
@@ -94,7 +97,18 @@ async fn metrics_of(
             data: Some(metric::Data::Gauge(Gauge { data_points: users })),
             ..Metric::default()
         },
-    ])
+    ];
+    metrics.extend(otlp_custom::metrics(
+        &of_run(run, None),
+        &custom,
+        started_ns,
+        now_ns,
+    ));
+    Ok(metrics)
+}
+
+fn started_ns_of(run: &RunRecord) -> u64 {
+    run.started_at.unwrap_or_default().as_micros() * 1_000
 }
 
 /// The agents of a run that have series, or all of them together. They do not change while it goes on.
@@ -115,7 +129,7 @@ async fn points_of(
     agent: Option<String>,
     now_ns: u64,
 ) -> Result<(NumberDataPoint, Vec<HistogramDataPoint>), StoreError> {
-    let started_ns = run.started_at.unwrap_or_default().as_micros() * 1_000;
+    let started_ns = started_ns_of(run);
     let common = of_run(run, agent.as_deref());
     let of_agent = Scope {
         agent,
@@ -217,7 +231,7 @@ fn of_endpoint(method: &str, name: String, outcome: Outcome) -> Vec<KeyValue> {
     attributes
 }
 
-fn text(key: &str, value: String) -> KeyValue {
+pub(super) fn text(key: &str, value: String) -> KeyValue {
     KeyValue {
         key: key.to_owned(),
         value: Some(AnyValue {
