@@ -1,7 +1,7 @@
 //! Pushes the counts of active runs to a collector of OpenTelemetry. One task beside everything else. Each push has everything from the
 //! beginning of its runs, so one that fails is not kept: the next has what it had.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -9,21 +9,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use greylag_infra::RunId;
 use greylag_infra::protocol::cut;
+use greylag_infra::{RunId, RunRecord};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message as _;
 use tokio::time::Instant;
 
 use super::Coordinator;
 use crate::plain_text::plain_text;
-use crate::results::metrics::{Otlp, otlp_of};
+use crate::results::metrics::otlp_of;
 use crate::store::StoreError;
 
 /// Time between two pushes.
 pub const PUSH_EVERY: Duration = Duration::from_secs(10);
 /// How often it is looked at most whether a run has ended since.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// When the counts of a run that is over are pushed again, because late results may have come.
+const AGAIN_AFTER_END: Duration = Duration::from_secs(60);
 /// Longest message of a collector that is logged, in bytes.
 const MAX_MESSAGE_BYTES: usize = 400;
 
@@ -74,6 +76,8 @@ struct Pushes {
     last: Option<Instant>,
     /// The runs that were not over then.
     unfinished: BTreeSet<RunId>,
+    /// Those that were, and when the collector last took their counts.
+    ended: BTreeMap<RunId, Instant>,
     /// What the collector made of the last one.
     taken: Taken,
 }
@@ -90,6 +94,10 @@ enum Taken {
 }
 
 impl Taken {
+    fn is_like(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
     fn of(answer: Result<Vec<u8>, String>) -> Self {
         let response = match answer {
             Ok(response) => response,
@@ -126,22 +134,25 @@ impl Pushes {
         self.last = Some(Instant::now());
         // Until something has been pushed, nothing waits for an end.
         self.unfinished.clear();
-        let Otlp {
-            messages,
-            unfinished,
-        } = otlp_of(coordinator).await?;
-        self.unfinished = unfinished;
+        self.ended
+            .retain(|_, taken| taken.elapsed() < AGAIN_AFTER_END);
+        let is_wanted = |run: &RunRecord| !self.ended.contains_key(&run.id);
+        let counts = otlp_of(coordinator, is_wanted).await?;
         // At once, so that a collector that does not answer is waited for only once.
-        let answers = join_all(
-            messages
-                .into_iter()
-                .map(|message| (collector.send)(message)),
-        )
-        .await;
-        let worst = answers.into_iter().map(Taken::of).max();
-        if let Some(taken) = worst {
-            self.note(taken);
+        let sent = counts.into_iter().map(|of_run| {
+            let answer = (collector.send)(of_run.message);
+            async move { (of_run.run, of_run.is_over, Taken::of(answer.await)) }
+        });
+        let mut all = Vec::new();
+        for (run, is_over, taken) in join_all(sent).await {
+            if !is_over {
+                self.unfinished.insert(run);
+            } else if !matches!(taken, Taken::Not(_)) {
+                self.ended.insert(run, Instant::now());
+            }
+            all.push(taken);
         }
+        self.note(all);
         Ok(())
     }
 
@@ -155,21 +166,28 @@ impl Pushes {
         Ok(!self.unfinished.iter().all(is_unfinished))
     }
 
-    /// Logs when the collector begins to refuse pushes or parts of them, and when it takes them again.
-    fn note(&mut self, taken: Taken) {
-        let is_news = std::mem::discriminant(&taken) != std::mem::discriminant(&self.taken);
-        match &taken {
+    /// Logs when the collector begins to refuse the counts of runs or parts of them, and when it takes them again.
+    fn note(&mut self, all: Vec<Taken>) {
+        let runs = all.len();
+        let Some(worst) = all.iter().max().cloned() else {
+            return;
+        };
+        let alike = all.iter().filter(|taken| taken.is_like(&worst)).count();
+        let is_news = !worst.is_like(&self.taken);
+        match &worst {
             _ if !is_news => {}
             Taken::Whole => tracing::info!("the OTLP collector takes the metrics again"),
             Taken::Remarked(message) => {
-                tracing::warn!("the OTLP collector has taken the metrics with a remark: {message}")
+                tracing::warn!(
+                    "the OTLP collector has taken the metrics of {alike} of {runs} runs with a remark: {message}"
+                );
             }
             Taken::Not(reason) => tracing::warn!(
-                "the OTLP collector has not taken the metrics, trying again every {} s: {reason}",
+                "the OTLP collector has not taken the metrics of {alike} of {runs} runs, trying again every {} s: {reason}",
                 PUSH_EVERY.as_secs()
             ),
         }
-        self.taken = taken;
+        self.taken = worst;
     }
 }
 
@@ -178,6 +196,22 @@ mod tests {
     use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsPartialSuccess;
 
     use super::*;
+
+    #[test]
+    fn the_worst_answer_to_a_push_counts() {
+        let mut pushes = Pushes::default();
+        let not = || Taken::Not("too large".to_owned());
+        pushes.note(vec![
+            Taken::Whole,
+            not(),
+            Taken::Remarked("late".to_owned()),
+        ]);
+        assert_eq!(pushes.taken, not());
+        pushes.note(Vec::new());
+        assert_eq!(pushes.taken, not(), "nothing was pushed");
+        pushes.note(vec![Taken::Whole]);
+        assert_eq!(pushes.taken, Taken::Whole);
+    }
 
     #[test]
     fn what_a_collector_leaves_out_is_noticed() {

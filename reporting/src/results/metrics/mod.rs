@@ -13,7 +13,7 @@ use greylag_infra::OwnProcess;
 
 use self::active_runs::ActiveRun;
 use self::families::Families;
-pub(crate) use self::otlp::{Otlp, otlp_of};
+pub(crate) use self::otlp::otlp_of;
 pub(crate) use self::text::{MetricsText, TextFormat};
 use crate::coordinator::Coordinator;
 use crate::plain_text::plain_text;

@@ -5,8 +5,6 @@
 //! any. Of those that they require, `server.address` and `server.port` are left out: a run has one host, which may be many servers, and a request
 //! may go elsewhere. Endpoints are not called `url.template`, because scenarios name requests as they like.
 
-use std::collections::BTreeSet;
-
 use greylag_infra::{RunId, RunRecord};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
@@ -35,34 +33,44 @@ const METHODS: [&str; 9] = [
     "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE",
 ];
 
-/// The counts of active runs.
+/// What a run has counted so far.
 #[derive(Debug)]
-pub(crate) struct Otlp {
-    /// An `ExportMetricsServiceRequest` of each run: collectors take 4 MiB at once unless they are set up otherwise.
-    pub(crate) messages: Vec<Vec<u8>>,
-    /// The runs in it that are not over.
-    pub(crate) unfinished: BTreeSet<RunId>,
+pub(crate) struct RunCounts {
+    pub(crate) run: RunId,
+    pub(crate) is_over: bool,
+    /// An `ExportMetricsServiceRequest` by itself: collectors take 4 MiB at once unless they are set up otherwise.
+    pub(crate) message: Vec<u8>,
 }
 
-/// The counts of active runs, all from the beginning of their run.
+/// The counts of those active runs that are wanted, all from the beginning of their run. A run that cannot be read does not
+/// keep the others back.
 ///
 /// # Errors
 /// The database failed.
-pub(crate) async fn otlp_of(coordinator: &Coordinator) -> Result<Otlp, StoreError> {
+pub(crate) async fn otlp_of(
+    coordinator: &Coordinator,
+    is_wanted: impl Fn(&RunRecord) -> bool,
+) -> Result<Vec<RunCounts>, StoreError> {
     let unfinished = coordinator.store().unfinished_runs().await?;
     let runs = active_runs::active(coordinator, unfinished).await?;
     let now_ns = coordinator.now().as_micros().saturating_mul(1_000);
-    let mut messages = Vec::new();
-    for run in &runs {
-        let read = metrics_of(coordinator, run, now_ns).await;
-        let metrics = active_runs::unless_deleted(read)?;
-        messages.extend(metrics.map(|metrics| request(metrics).encode_to_vec()));
+    let mut counts = Vec::new();
+    for run in runs.iter().filter(|run| is_wanted(run)) {
+        match metrics_of(coordinator, run, now_ns).await {
+            Ok(metrics) => counts.push(RunCounts {
+                run: run.id.clone(),
+                is_over: run.phase.is_over(),
+                message: request(metrics).encode_to_vec(),
+            }),
+            // It has been deleted meanwhile.
+            Err(StoreError::UnknownRun(_)) => {}
+            Err(StoreError::Closed) => return Err(StoreError::Closed),
+            Err(error) => {
+                tracing::warn!(%error, run = %run.id, "cannot read the counts of a run for OTLP now");
+            }
+        }
     }
-    let unfinished = runs.iter().filter(|run| !run.phase.is_over());
-    Ok(Otlp {
-        messages,
-        unfinished: unfinished.map(|run| run.id.clone()).collect(),
-    })
+    Ok(counts)
 }
 
 /// The users of a run, the response times of its endpoints by outcome, and its custom metrics, which are of all agents together.
