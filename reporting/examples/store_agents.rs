@@ -1,20 +1,24 @@
 //! Measures what saving costs when many agents report at once.
 //!
-//! `cargo run --release -p greylag-reporting --example store_agents -- [AGENTS] [ENDPOINTS] [SECONDS]`
-//! lets AGENTS (500) save a snapshot a second with ENDPOINTS (20) for SECONDS (5), each at its own time within the second,
-//! into a temporary directory. It prints what a snapshot costs: bytes written, and CPU of the thread that writes and of the
+//! `cargo run --release -p greylag-reporting --example store_agents -- [AGENTS] [ENDPOINTS] [SECONDS] [METRICS]`
+//! lets AGENTS (500) save a snapshot a second with ENDPOINTS (20) and custom METRICS (0) for SECONDS (5), each at its own time
+//! within the second, into a temporary directory. It prints what a snapshot costs: bytes written, and CPU of the thread that writes and of the
 //! whole process, which also reads the snapshots. It is a measurement, not a test, and reads Linux's `/proc`.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
-use greylag_infra::protocol::{Endpoint, SampleData, SampleKind, Snapshot, UserChange};
+use greylag_infra::protocol::{
+    CustomMetric, Endpoint, METRIC_ONE, MetricKind, SampleData, SampleKind, Snapshot, UserChange,
+};
 use greylag_infra::{LoadTest, RunAgent, RunPhase, RunRecord, WallTime};
-use greylag_reporting::{Interval, SaveOutcome, Scope, Store, StoreError};
+use greylag_reporting::{Interval, MetricSums, SaveOutcome, Scope, Store, StoreError};
 
 /// Requests to an endpoint in a second.
 const REQUESTS: u32 = 50;
+/// Values of a custom metric in a second.
+const VALUES: u32 = 20;
 /// Samples in a snapshot.
 const SAMPLES: u32 = 20;
 /// How many different snapshots there are.
@@ -28,6 +32,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let agents = arguments.next().transpose()?.unwrap_or(500);
     let endpoints = arguments.next().transpose()?.unwrap_or(20);
     let seconds = arguments.next().transpose()?.unwrap_or(5);
+    let metrics = arguments.next().transpose()?.unwrap_or(0);
 
     let dir = std::env::temp_dir().join(format!("greylag-store-agents-{}", std::process::id()));
     let store = Store::open(&dir)?;
@@ -35,7 +40,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Somebody looks at the page, so that the totals are kept in memory.
     store.totals(&"r".into(), &Scope::default()).await?;
     let different: Vec<Snapshot> = (0..DIFFERENT)
-        .map(|seed| snapshot(seed, endpoints))
+        .map(|seed| snapshot(seed, endpoints, metrics))
         .collect();
     let before = Costs::now()?;
     let begin = Instant::now();
@@ -48,7 +53,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let snapshots = f64::from(agents * seconds);
     waits.sort_unstable();
     println!(
-        "{agents} agents, {endpoints} endpoints, {seconds} s: a snapshot writes {:.1} KiB and takes {:.0} µs of the writer and {:.0} µs in all",
+        "{agents} agents, {endpoints} endpoints, {metrics} custom metrics, {seconds} s: a snapshot writes {:.1} KiB and takes {:.0} µs of the writer and {:.0} µs in all",
         (costs.written - before.written) as f64 / 1024.0 / snapshots,
         (costs.writer - before.writer).as_secs_f64() * 1e6 / snapshots,
         (costs.process - before.process).as_secs_f64() * 1e6 / snapshots,
@@ -93,6 +98,10 @@ async fn save_all(
         snapshot.seq = u64::from(second) + 1;
         for interval in &mut snapshot.intervals {
             interval.second = second;
+        }
+        for values in &mut snapshot.metric_values {
+            values.second = second;
+            values.last_at_us += u64::from(second) * 1_000_000;
         }
         for sample in &mut snapshot.samples {
             sample.at_us += u64::from(second) * 1_000_000 + u64::from(agent);
@@ -144,7 +153,7 @@ fn peak_memory_kb() -> Result<u64, Box<dyn std::error::Error>> {
 }
 
 /// The requests of a second: response times about 20 ms, some longer, one request in a hundred fails.
-fn snapshot(seed: u32, endpoints: u32) -> Snapshot {
+fn snapshot(seed: u32, endpoints: u32, metrics: u32) -> Snapshot {
     let mut random = u64::from(seed) + 1;
     let mut next = move || {
         random = random
@@ -185,6 +194,21 @@ fn snapshot(seed: u32, endpoints: u32) -> Snapshot {
         snapshot
             .intervals
             .extend(intervals.map(|interval| interval.to_wire(0, endpoint)));
+    }
+    for metric in 0..metrics {
+        let kind = MetricKind::ALL[metric as usize % MetricKind::ALL.len()];
+        let name = format!("metric {metric}");
+        snapshot.metrics.push(CustomMetric::new(&name, kind, ""));
+        let mut sums = MetricSums::default();
+        for at_us in (0..VALUES).map(|at| u64::from(at) * 9_999) {
+            let value = (next() % 50_000_000).cast_signed();
+            let value = match kind {
+                MetricKind::Rate => value % 2 * METRIC_ONE,
+                _ => value,
+            };
+            sums.record(value, at_us, kind == MetricKind::Histogram);
+        }
+        snapshot.metric_values.push(sums.to_wire(0, metric));
     }
     snapshot.samples = (0..SAMPLES)
         .map(|at| SampleData {
