@@ -255,6 +255,47 @@ mod tests {
     }
 
     #[test]
+    fn a_report_is_complete_until_the_last_second_of_anything_that_it_counts() {
+        const SECOND: u32 = 7;
+        let interval = IntervalData {
+            second: SECOND,
+            ..IntervalData::default()
+        };
+        let reports = [
+            Report {
+                intervals: vec![interval.clone()],
+                ..Report::default()
+            },
+            Report {
+                tag_intervals: vec![TagInterval { tag: 0, interval }],
+                ..Report::default()
+            },
+            Report {
+                user_changes: vec![UserChange {
+                    second: SECOND,
+                    ..UserChange::default()
+                }],
+                ..Report::default()
+            },
+            Report {
+                metric_values: vec![MetricData {
+                    second: SECOND,
+                    ..MetricData::default()
+                }],
+                ..Report::default()
+            },
+        ];
+        for report in reports {
+            assert!(!report.is_empty(), "{report:?}");
+            assert_eq!(report.complete_until(), SECOND, "{report:?}");
+            let until = SECOND + 1;
+            assert_eq!(Report { until, ..report }.complete_until(), until);
+        }
+        assert!(Report::default().is_empty());
+        assert_eq!(Report::default().complete_until(), 0);
+    }
+
+    #[test]
     fn a_worker_reads_the_test_that_it_was_sent() {
         let plain = LoadTest {
             name: "t".into(),

@@ -114,6 +114,11 @@ impl BucketCounts {
         self.0.len()
     }
 
+    /// Bytes that the list takes, with the room that it has beyond its counts.
+    pub(crate) fn memory(&self) -> usize {
+        self.0.capacity() * size_of::<(u32, u64)>()
+    }
+
     /// Positions and counts in ascending order.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (u32, u64)> + '_ {
         self.0.iter().copied()

@@ -12,7 +12,7 @@ use greylag_reporting::{
 use greylag_scenarios::{MetricKind, MetricValue, Recorder as _};
 use proptest::prelude::*;
 
-use super::pending_metrics::MAX_PENDING_METRIC_BYTES;
+use super::pending_sums::MAX_PENDING_SUM_BYTES;
 use super::*;
 use crate::bounded_names::KnownNames;
 use crate::recorder::{Reports, RunRecorder};
@@ -383,12 +383,12 @@ fn what_waits_of_wide_histograms_is_bounded_and_nothing_of_it_is_lost() {
         }
     }
     let mut outbox = Outbox::new("r".into());
-    let seconds = 3 * MAX_PENDING_METRIC_BYTES / (2 * wide.count_bytes());
+    let seconds = 3 * MAX_PENDING_SUM_BYTES / (2 * wide.count_bytes());
     for second in 0..seconds as u32 {
         outbox
             .add_report(0, &report_of(second..second + 1, &wide))
             .unwrap();
-        assert!(outbox.pending.metrics.bytes() <= MAX_PENDING_METRIC_BYTES);
+        assert!(outbox.pending.metrics.bytes() <= MAX_PENDING_SUM_BYTES);
     }
     let mut count = 0;
     while !outbox.pending.is_empty(None) {

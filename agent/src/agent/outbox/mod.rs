@@ -13,8 +13,10 @@ mod error_samples;
 #[cfg(test)]
 mod metric_tests;
 mod pending;
-mod pending_metrics;
+mod pending_sums;
 mod pending_tags;
+#[cfg(test)]
+mod sample_tests;
 mod send_budget;
 #[cfg(test)]
 mod tests;
@@ -80,7 +82,7 @@ pub(crate) enum ReportError {
     #[error("an interval refers to an endpoint that the report does not list")]
     Endpoint,
     #[error(
-        "an interval refers to tag {0}, and thresholds are about less than {MAX_THRESHOLDS} tags"
+        "an interval refers to tag {0}, but thresholds are about at most {MAX_THRESHOLDS} tags"
     )]
     Tag(u32),
     #[error(transparent)]
@@ -140,7 +142,8 @@ impl Outbox {
             }
         }
         for (tag, second, checked) in tags {
-            self.pending.tags.add(second, tag, &checked);
+            let tags = &mut self.pending.tags;
+            tags.add(second, tag, |requests| requests.merge(&checked));
         }
         let mut news = Vec::new();
         for (values, metric, checked) in metrics {
@@ -237,7 +240,8 @@ impl Outbox {
                 return self.add_notice(left_out.notice(name, values.second, values.count));
             }
         };
-        self.pending.metrics.add(values.second, number, checked);
+        let metrics = &mut self.pending.metrics;
+        metrics.add(values.second, number, |sums| sums.add(checked));
         None
     }
 

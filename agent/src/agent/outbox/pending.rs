@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, VecDeque, btree_map};
 
 use greylag_infra::protocol::{
-    AgentEnd, CustomMetric, Endpoint, ErrorSampleData, LogLine, SampleData, Snapshot, UserChange,
-    WorkerState,
+    AgentEnd, CustomMetric, Endpoint, ErrorSampleData, LogLine, SampleData, Snapshot, TagInterval,
+    UserChange, WorkerState,
 };
 use greylag_infra::{FailureReason, GeneratorNotices, LostWorker, ProcessHealth};
-use greylag_reporting::{Interval, Outcomes, thin_samples};
+use greylag_reporting::{Interval, MetricSums, Outcomes, thin_samples};
 
-use super::pending_metrics::PendingMetrics;
+use super::pending_sums::PendingSums;
 use super::pending_tags::PendingTags;
 use crate::bounded_names::BoundedNames;
 use crate::worker_protocol::{interval_bytes, metric_bytes};
@@ -30,7 +30,8 @@ pub(super) type CountedBy = (u32, Outcomes);
 pub(super) struct Pending {
     pub(super) intervals: BTreeMap<u32, BTreeMap<CountedBy, Interval>>,
     pub(super) user_changes: BTreeMap<u32, UserChange>,
-    pub(super) metrics: PendingMetrics,
+    /// By second and number of the custom metric.
+    pub(super) metrics: PendingSums<MetricSums>,
     pub(super) tags: PendingTags,
     pub(super) samples: BTreeMap<u32, Vec<SampleData>>,
     /// Endpoints and errors by number.
@@ -196,10 +197,11 @@ impl Pending {
             }
         }
         while *size < budget
-            && let Some(tag) = self.tags.take(second)
+            && let Some((tag, requests)) = self.tags.take(second)
         {
-            *size += interval_bytes(&tag.interval);
-            snapshot.tag_intervals.push(tag);
+            let interval = requests.to_wire(second, 0);
+            *size += interval_bytes(&interval);
+            snapshot.tag_intervals.push(TagInterval { tag, interval });
         }
         if *size < budget
             && let Some(change) = self.user_changes.remove(&second)

@@ -1,84 +1,56 @@
 //! Requests of counted tags that are not in a snapshot yet.
 
-use std::collections::BTreeMap;
+use greylag_reporting::SparseInterval;
 
-use greylag_infra::protocol::TagInterval;
-use greylag_reporting::{Interval, SparseInterval};
+use super::pending_sums::{PendingSums, Sum};
 
-use super::MAX_PENDING_SECONDS;
-use super::pending::merge_neighbours;
+/// The requests that are pending, by second and position of the tag.
+pub(super) type PendingTags = PendingSums<SparseInterval>;
 
-/// The requests that are pending.
-#[derive(Debug, Default)]
-pub(super) struct PendingTags {
-    /// By second and position of the tag.
-    seconds: BTreeMap<u32, BTreeMap<u32, Interval>>,
-}
-
-impl PendingTags {
-    /// Adds requests of a tag in a second.
-    pub(super) fn add(&mut self, second: u32, tag: u32, requests: &SparseInterval) {
-        let of_second = self.seconds.entry(second).or_default();
-        of_second.entry(tag).or_default().add(requests);
-        if self.seconds.len() > MAX_PENDING_SECONDS {
-            merge_neighbours(&mut self.seconds, |kept, merged| {
-                for (tag, requests) in merged {
-                    kept.entry(tag).or_default().merge(&requests);
-                }
-            });
-        }
+/// Its counts are lists: arrays for many tags would fill the memory within seconds.
+impl Sum for SparseInterval {
+    fn memory(&self) -> usize {
+        SparseInterval::memory(self)
     }
 
-    /// Takes the requests of the next tag in a second.
-    pub(super) fn take(&mut self, second: u32) -> Option<TagInterval> {
-        let tags = self.seconds.get_mut(&second)?;
-        let taken = tags.pop_first();
-        if tags.is_empty() {
-            self.seconds.remove(&second);
-        }
-        taken.map(|(tag, requests)| TagInterval {
-            tag,
-            interval: requests.to_wire(second, 0),
-        })
-    }
-
-    /// The first second that there are requests of.
-    pub(super) fn first_second(&self) -> Option<u32> {
-        self.seconds.keys().next().copied()
+    fn merge(&mut self, others: &Self) {
+        SparseInterval::merge(self, others);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
+    use super::super::MAX_PENDING_SECONDS;
+    use super::super::pending_sums::MAX_PENDING_SUM_BYTES;
     use super::*;
 
-    fn request(ms: u64) -> SparseInterval {
-        let mut interval = Interval::default();
-        interval.record(Duration::from_millis(ms), None, 1, None);
-        SparseInterval::from(&interval)
+    fn add(tags: &mut PendingTags, second: u32, tag: u32, times_us: Vec<u64>) {
+        let requests = SparseInterval::of_times_us(times_us, 0);
+        tags.add(second, tag, |sum| sum.merge(&requests));
+    }
+
+    /// All there is: second, tag, requests and the sum of their times in µs.
+    fn drain(tags: &mut PendingTags) -> Vec<(u32, u32, u64, u64)> {
+        let mut taken = Vec::new();
+        while let Some(second) = tags.first_second() {
+            while let Some((tag, requests)) = tags.take(second) {
+                let response = requests.sums().response;
+                taken.push((second, tag, response.count, response.sum_us));
+            }
+        }
+        assert_eq!(tags.bytes(), 0);
+        taken
     }
 
     #[test]
     fn workers_add_up_by_second_and_tag() {
         let mut tags = PendingTags::default();
-        for (second, tag, ms) in [(5, 1, 10), (4, 0, 20), (5, 1, 30), (5, 0, 40)] {
-            tags.add(second, tag, &request(ms));
+        for (second, tag, us) in [(5, 1, 10), (4, 0, 20), (5, 1, 30), (5, 0, 40)] {
+            add(&mut tags, second, tag, vec![us]);
         }
-        assert_eq!(tags.first_second(), Some(4));
         assert!(tags.take(3).is_none());
-        let mut taken = Vec::new();
-        for second in [4, 5] {
-            while let Some(TagInterval { tag, interval }) = tags.take(second) {
-                taken.push((interval.second, tag, interval.requests, interval.sum_us));
-            }
-        }
-        assert_eq!(
-            taken,
-            [(4, 0, 1, 20_000), (5, 0, 1, 40_000), (5, 1, 2, 40_000)]
-        );
-        assert_eq!(tags.first_second(), None);
+        let expected = [(4, 0, 1, 20), (5, 0, 1, 40), (5, 1, 2, 40)];
+        assert_eq!(drain(&mut tags), expected);
     }
 
     #[test]
@@ -86,15 +58,39 @@ mod tests {
         let mut tags = PendingTags::default();
         let seconds = 3 * MAX_PENDING_SECONDS as u32;
         for second in 0..seconds {
-            tags.add(second, second % 2, &request(1));
+            add(&mut tags, second, second % 2, vec![1]);
         }
-        assert!(tags.seconds.len() <= MAX_PENDING_SECONDS);
+        assert!(tags.seconds() <= MAX_PENDING_SECONDS);
         let mut requests = [0, 0];
-        while let Some(second) = tags.first_second() {
-            while let Some(TagInterval { tag, interval }) = tags.take(second) {
-                requests[tag as usize] += interval.requests;
-            }
+        for (_, tag, count, _) in drain(&mut tags) {
+            requests[tag as usize] += count;
         }
         assert_eq!(requests, [u64::from(seconds) / 2; 2]);
+    }
+
+    #[test]
+    fn wide_histograms_of_many_tags_are_bounded_by_their_bytes_and_nothing_is_lost() {
+        /// Enough to pass the bound several times.
+        const SECONDS: u32 = 60;
+        const TAGS: u32 = 20;
+        let wide: Vec<u64> = (0..20)
+            .flat_map(|power| (0..300).map(move |step| (1_024 + step) << power))
+            .collect();
+        let in_all = wide.len() as u64 * u64::from(SECONDS);
+        let sparse = SparseInterval::of_times_us(wide, 0);
+        let unbounded = sparse.memory() * (SECONDS * TAGS) as usize;
+        assert!(unbounded > 2 * MAX_PENDING_SUM_BYTES);
+        let mut tags = PendingTags::default();
+        for second in 0..SECONDS {
+            for tag in 0..TAGS {
+                tags.add(second, tag, |sum| sum.merge(&sparse));
+                assert!(tags.bytes() <= MAX_PENDING_SUM_BYTES);
+            }
+        }
+        let mut requests = [0; TAGS as usize];
+        for (_, tag, count, _) in drain(&mut tags) {
+            requests[tag as usize] += count;
+        }
+        assert_eq!(requests, [in_all; TAGS as usize]);
     }
 }

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use greylag_infra::protocol::{
-    Endpoint, ErrorCount, MAX_ERROR_SAMPLES_OF_AGENT, MAX_ERRORS, MAX_SAMPLE_BODY_BYTES,
-    MAX_UNACKNOWLEDGED, SampleKind, decode,
+    Endpoint, ErrorCount, MAX_ERRORS, MAX_UNACKNOWLEDGED, SampleKind, decode,
 };
 use greylag_infra::{RunTime, WallTime};
 use greylag_reporting::Interval;
@@ -85,10 +84,32 @@ struct Counts {
 
 type Results = BTreeMap<(u32, String), Counts>;
 
+/// Requests and the sum of their times in µs, by second and tag.
+type Tagged = BTreeMap<(u32, u32), (u64, u64)>;
+
+/// The tag that requests to this endpoint have: 0 and 2 have the first, 1 and 3 the second, 4 has none.
+fn tag_of(endpoint: u8) -> Option<u32> {
+    (endpoint < 4).then_some(u32::from(endpoint) % 2)
+}
+
+/// What is to be counted of tags for these results.
+fn tagged(results: &Results) -> Tagged {
+    let mut tagged = Tagged::new();
+    for ((second, name), counts) in results {
+        if let Some(tag) = tag_of(name[1..].parse().unwrap()) {
+            let sum = tagged.entry((*second, tag)).or_default();
+            sum.0 += counts.requests;
+            sum.1 += counts.sum_us;
+        }
+    }
+    tagged
+}
+
 #[derive(Default)]
 struct Coordinator {
     saved_seq: u64,
     results: Results,
+    tagged: Tagged,
     users: BTreeMap<u32, Users>,
     failing: u32,
     log: Vec<String>,
@@ -123,6 +144,12 @@ impl Coordinator {
                 *counts.errors.entry(error.clone()).or_default() += occurrences;
             }
         }
+        for TagInterval { tag, interval } in &snapshot.tag_intervals {
+            let requests = Interval::from_wire(interval).unwrap();
+            let sum = self.tagged.entry((interval.second, *tag)).or_default();
+            sum.0 += requests.requests();
+            sum.1 += requests.sums().response.sum_us;
+        }
         for change in &snapshot.user_changes {
             add_users(&mut self.users, *change);
         }
@@ -135,6 +162,7 @@ impl Coordinator {
 
 fn report(requests: &[(u32, u8, u16, bool)], model: &mut Results) -> Report {
     let mut intervals: BTreeMap<(u32, u8), Interval> = BTreeMap::new();
+    let mut tags: BTreeMap<(u32, u32), Interval> = BTreeMap::new();
     for (second, endpoint, millis, failed) in requests {
         let error = failed.then(|| format!("error {millis}"));
         let response = Duration::from_millis(u64::from(*millis));
@@ -144,6 +172,10 @@ fn report(requests: &[(u32, u8, u16, bool)], model: &mut Results) -> Report {
             1,
             error.as_deref(),
         );
+        if let Some(tag) = tag_of(*endpoint) {
+            let requests = tags.entry((*second, tag)).or_default();
+            requests.record(response, None, 1, None);
+        }
         let counts = model.entry((*second, format!("/{endpoint}"))).or_default();
         counts.requests += 1;
         counts.failures += u64::from(*failed);
@@ -162,6 +194,13 @@ fn report(requests: &[(u32, u8, u16, bool)], model: &mut Results) -> Report {
         intervals: intervals
             .iter()
             .map(|((second, endpoint), interval)| interval.to_wire(*second, u32::from(*endpoint)))
+            .collect(),
+        tag_intervals: tags
+            .iter()
+            .map(|((second, tag), requests)| TagInterval {
+                tag: *tag,
+                interval: requests.to_wire(*second, 0),
+            })
             .collect(),
         ..Report::default()
     }
@@ -248,6 +287,7 @@ proptest! {
         let requests = results.values().map(|counts| counts.requests).sum::<u64>();
         let failures = results.values().map(|counts| counts.failures).sum::<u64>();
         prop_assert_eq!(&coordinator.results, &results);
+        prop_assert_eq!(coordinator.tagged, tagged(&results));
         prop_assert_eq!(&coordinator.users, &users);
         prop_assert_eq!(coordinator.failing, u32::from(is_failing));
         prop_assert_eq!(coordinator.log, (0..lines).map(|n| n.to_string()).collect::<Vec<_>>());
@@ -304,6 +344,8 @@ fn a_long_absence_merges_seconds_and_loses_nothing() {
         .flat_map(|counts| counts.errors.values())
         .sum();
     assert_eq!((requests, errors), (5_000, 5_000_u64.div_ceil(3)));
+    let tagged = coordinator.tagged.values().map(|(requests, _)| requests);
+    assert_eq!(tagged.sum::<u64>(), 5_000);
     let started: u64 = coordinator.users.values().map(|users| users[0]).sum();
     assert_eq!(started, 6 * MAX_PENDING_USER_CHANGES as u64);
 }
@@ -472,113 +514,9 @@ fn a_snapshot_says_up_to_where_everything_is_there() {
         outbox.acknowledged(snapshot.seq, Duration::ZERO);
         until.push(snapshot.complete_until);
     }
-    assert_eq!(until, [4, 5], "what is pending, or what is not reported");
-}
-
-#[test]
-fn samples_of_all_workers_keep_their_errors_and_say_whose_they_are() {
-    let mut outbox = Outbox::new("run".into());
-    let report = |at_us: u64, errors: &[&str], error: Option<u32>| Report {
-        endpoints: vec![Endpoint {
-            method: "GET".into(),
-            name: "/".into(),
-        }],
-        samples: vec![SampleData {
-            at_us,
-            failed: error.is_some(),
-            details: SampleDetails {
-                user: Some(at_us as u32),
-                error,
-                ..SampleDetails::default()
-            },
-            ..SampleData::default()
-        }],
-        sample_errors: errors.iter().map(|text| (*text).to_owned()).collect(),
-        ..Report::default()
-    };
-    for (worker, report) in [
-        (3, report(1, &["a", "b"], Some(1))),
-        (4, report(2, &["b", "a"], Some(1))),
-        (4, report(3, &["b"], Some(0))),
-        (5, report(4, &[], None)),
-        (5, report(5, &[], Some(7))),
-    ] {
-        outbox.add_report(worker, &report).unwrap();
-    }
-    outbox.cut(None, 1);
-    let frame = outbox.next_to_send().unwrap();
-    let ToCoordinator::Snapshot(snapshot) = decode(&frame).unwrap() else {
-        panic!("only snapshots are sent");
-    };
-    let said: Vec<_> = snapshot
-        .samples
-        .iter()
-        .map(|sample| {
-            let text = |at: u32| &*snapshot.sample_errors[at as usize];
-            let details = sample.details;
-            (details.worker, details.user, details.error.map(text))
-        })
-        .collect();
     assert_eq!(
-        said,
-        [
-            (Some(3), Some(1), Some("b")),
-            (Some(4), Some(2), Some("a")),
-            (Some(4), Some(3), Some("b")),
-            (Some(5), Some(4), None),
-            (Some(5), Some(5), None),
-        ]
+        until,
+        [3, 4, 4, 5],
+        "what is pending, tags included, or what is not reported"
     );
-}
-
-#[test]
-fn few_samples_of_an_error_are_handed_over_however_many_workers_have_some() {
-    let mut outbox = Outbox::new("run".into());
-    let report = |worker: u32| Report {
-        endpoints: vec![Endpoint {
-            method: "GET".into(),
-            name: "/".into(),
-        }],
-        sample_errors: vec!["often".into(), format!("only {worker}")],
-        error_samples: [0, 1, 7]
-            .map(|error| ErrorSampleData {
-                error,
-                body: Some("b".repeat(MAX_SAMPLE_BODY_BYTES)),
-                ..ErrorSampleData::default()
-            })
-            .into(),
-        ..Report::default()
-    };
-    for worker in 0..400 {
-        outbox.add_report(worker, &report(worker)).unwrap();
-    }
-    assert_eq!(
-        outbox.pending.error_samples.len(),
-        400 + MAX_ERROR_SAMPLES_OF_AGENT
-    );
-    outbox.end(None, RunTime::ZERO, vec![]);
-    let mut said = Vec::new();
-    while !outbox.is_done() {
-        outbox.cut(None, 0);
-        while let Some(frame) = outbox.next_to_send() {
-            assert!(frame.len() < 2 * SNAPSHOT_BYTES, "{} bytes", frame.len());
-            let ToCoordinator::Snapshot(snapshot) = decode(&frame).unwrap() else {
-                panic!("only snapshots are sent");
-            };
-            said.extend(snapshot.error_samples.iter().map(|sample| {
-                let error = &snapshot.sample_errors[sample.error as usize];
-                (error.clone(), sample.worker.unwrap())
-            }));
-            outbox.acknowledged(snapshot.seq, Duration::ZERO);
-        }
-    }
-    let often = said.iter().filter(|(error, _)| error == "often");
-    assert_eq!(
-        often.map(|(_, worker)| *worker).collect::<Vec<_>>(),
-        [0, 1, 2]
-    );
-    let own = said
-        .iter()
-        .filter(|(error, worker)| *error == format!("only {worker}"));
-    assert_eq!(own.count(), 400);
 }

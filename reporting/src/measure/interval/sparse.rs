@@ -52,6 +52,12 @@ impl SparseInterval {
         sparse
     }
 
+    /// Bytes that it takes in memory.
+    pub fn memory(&self) -> usize {
+        let counts = self.counts.iter().map(|(_, counts)| counts.memory());
+        size_of::<Self>() + counts.sum::<usize>()
+    }
+
     /// Adds another one.
     pub fn merge(&mut self, other: &Self) {
         self.sums.merge(&other.sums);

@@ -63,25 +63,16 @@ impl Interval {
     }
 
     fn as_data(&self, second: u32, endpoint: u32, compress: bool) -> IntervalData {
-        let mut data = IntervalData {
-            second,
-            endpoint,
-            errors: self
-                .errors
-                .iter()
-                .map(|(error, occurrences)| ErrorCount {
-                    error: error.clone(),
-                    occurrences: *occurrences,
-                })
-                .collect(),
-            ..IntervalData::default()
-        };
-        self.sums.write_to_wire(&mut data);
-        for (measure, counts) in self.counts.iter() {
-            let counts = PackedCounts::from(&counts.to_bucket_counts());
-            *measure.of_wire_mut(&mut data) = ByteBuf::from(measure.encode(&counts, compress));
+        let counts = |measure| PackedCounts::from(&self.counts[measure].to_bucket_counts());
+        let errors = self.errors.iter();
+        let errors = errors.map(|(error, occurrences)| ErrorCount {
+            error: error.clone(),
+            occurrences: *occurrences,
+        });
+        IntervalData {
+            errors: errors.collect(),
+            ..to_wire(&self.sums, counts, second, endpoint, compress)
         }
-        data
     }
 
     /// Reads and checks what came over the wire.
@@ -96,6 +87,35 @@ impl Interval {
         }
         Ok(interval)
     }
+}
+
+impl SparseInterval {
+    /// As it goes over the wire. `endpoint` is the position in the snapshot's endpoints.
+    pub fn to_wire(&self, second: u32, endpoint: u32) -> IntervalData {
+        let counts = |measure| PackedCounts::from(&self.counts[measure]);
+        to_wire(&self.sums, counts, second, endpoint, true)
+    }
+}
+
+/// An interval without errors as it goes over the wire.
+fn to_wire(
+    sums: &Sums,
+    counts: impl Fn(Measure) -> PackedCounts,
+    second: u32,
+    endpoint: u32,
+    compress: bool,
+) -> IntervalData {
+    let mut data = IntervalData {
+        second,
+        endpoint,
+        ..IntervalData::default()
+    };
+    sums.write_to_wire(&mut data);
+    for measure in Measure::ALL {
+        let encoded = measure.encode(&counts(measure), compress);
+        *measure.of_wire_mut(&mut data) = ByteBuf::from(encoded);
+    }
+    data
 }
 
 /// Checks an interval from the wire and reads its histograms.
