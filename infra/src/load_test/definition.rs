@@ -141,14 +141,17 @@ impl LoadTest {
     /// The tags that thresholds are about, each once and sorted, at most one for each of [`MAX_THRESHOLDS`](super::MAX_THRESHOLDS):
     /// what is counted of a tag refers to it by its position here.
     pub fn counted_tags(&self) -> Vec<String> {
-        let tags = self
-            .thresholds
-            .iter()
-            .filter_map(|threshold| match &threshold.of {
-                ThresholdSubject::Tag { name } => Some(name.clone()),
-                _ => None,
-            });
+        let tags = self.thresholds_for_tags().map(|(_, tag)| tag.to_owned());
         tags.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// The thresholds that are about a tag, with the tag.
+    pub fn thresholds_for_tags(&self) -> impl Iterator<Item = (&Threshold, &String)> {
+        let thresholds = self.thresholds.iter();
+        thresholds.filter_map(|threshold| match &threshold.of {
+            ThresholdSubject::Tag { name } => Some((threshold, name)),
+            _ => None,
+        })
     }
 
     /// The most users there are at any time, as the definition says it.

@@ -39,6 +39,14 @@ pub enum MisfitError {
     NoHost(#[from] NoHost),
     #[error("the requests are declared in the test itself, which has no {0}; leave them out")]
     Declared(&'static str),
+    #[error(
+        "threshold `{threshold}` is for a tag, but the requests are declared in the test itself and have none; name an endpoint, such as `for GET /`, or leave `for` out"
+    )]
+    TagOfDeclared { threshold: String },
+    #[error(
+        "threshold `{threshold}` is for tag `{tag}`, whose tasks `exclude_tags` leaves out; leave out one of the two"
+    )]
+    TagExcluded { threshold: String, tag: String },
 }
 
 impl MisfitError {
@@ -51,6 +59,7 @@ impl MisfitError {
             Self::NoUsers(_) => "user_types".to_owned(),
             Self::NoHost(_) => "host".to_owned(),
             Self::Declared(_) => "scenario".to_owned(),
+            Self::TagOfDeclared { .. } | Self::TagExcluded { .. } => "thresholds".to_owned(),
         }
     }
 }
@@ -85,6 +94,14 @@ impl LoadTest {
                 let known = scenario.tags.iter().map(String::as_str);
                 return Err(unknown(key, "task with tag", tag, known.collect()));
             }
+        }
+        let excluded = &self.selection.exclude_tags;
+        let mut judged = self.thresholds_for_tags();
+        if let Some((threshold, tag)) = judged.find(|(_, tag)| excluded.contains(tag)) {
+            return Err(MisfitError::TagExcluded {
+                threshold: shown(&threshold.to_string()),
+                tag: shown(tag),
+            });
         }
         for name in &self.selection.user_types {
             if !scenario.user_types.iter().any(|known| known.name == *name) {
@@ -129,13 +146,18 @@ impl LoadTest {
             return Err(MisfitError::Declared("options"));
         }
         let has_tags = !selection.tags.is_empty() || !selection.exclude_tags.is_empty();
-        if has_tags || !self.counted_tags().is_empty() {
+        if has_tags {
             return Err(MisfitError::Declared("tags"));
         }
         if !selection.user_types.is_empty() {
             return Err(MisfitError::Declared("user types to choose from"));
         }
-        Ok(())
+        match self.thresholds_for_tags().next() {
+            None => Ok(()),
+            Some((threshold, _)) => Err(MisfitError::TagOfDeclared {
+                threshold: shown(&threshold.to_string()),
+            }),
+        }
     }
 
     /// The warning when fewer users will start than are asked for, because all user types that take part
@@ -364,6 +386,10 @@ mod tests {
             test.selection.exclude_tags = excluded.iter().map(|tag| (*tag).into()).collect();
             test
         };
+        let contradictory = LoadTest {
+            thresholds: judging("failures < 5 for tag slow").thresholds,
+            ..tagged(&[], &["slow"])
+        };
         let homeless = LoadTest {
             host: String::new(),
             ..test()
@@ -395,6 +421,10 @@ mod tests {
                 "scenario `shop` has no task with tag `apo`; did you mean `api`?",
             ),
             (
+                contradictory,
+                "threshold `failures < 5 for tag slow` is for tag `slow`, whose tasks `exclude_tags` leaves out",
+            ),
+            (
                 selecting(&["web"]),
                 "no user type `web`; did you mean `Web`?",
             ),
@@ -419,10 +449,13 @@ mod tests {
         assert!(given("a", "b").check_fits_declared().is_err());
         assert!(selecting(&["Web"]).check_fits_declared().is_err());
         assert_eq!(judging("p95 < 1s for GET /").check_fits_declared(), Ok(()));
+        let refused = judging("p95 < 1s for tag api").check_fits_declared();
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.path(), "thresholds");
+        let message = refused.to_string();
         assert!(
-            judging("p95 < 1s for tag api")
-                .check_fits_declared()
-                .is_err()
+            message.contains("`p95 < 1s for tag api` is for a tag, but the requests are declared"),
+            "{message}"
         );
     }
 

@@ -379,6 +379,15 @@ fn subject(text: &str) -> Result<ThresholdSubject, ThresholdProblem> {
     let parts = text.split_once(' ');
     // In quotation marks there may be nothing but spaces behind the word.
     let is_tag = parts.map_or(text, |(method, _)| method) == TAG;
+    if !is_tag
+        && let Some((word, name)) = parts
+        && is_like_tag(word)
+    {
+        return Err(ThresholdProblem::NotTheWordTag {
+            found: shown(word),
+            meant: shown(&format!("{TAG} {}", name.trim())),
+        });
+    }
     let Some((method, name)) =
         parts.filter(|(method, name)| !method.is_empty() && !name.is_empty())
     else {
@@ -403,6 +412,13 @@ fn subject(text: &str) -> Result<ThresholdSubject, ThresholdProblem> {
         method: method.to_owned(),
         name: name.to_owned(),
     })
+}
+
+/// Whether a word stands where [`TAG`] was most likely meant: as a method of an endpoint that is never requested it would only
+/// come out when the run is over.
+fn is_like_tag(word: &str) -> bool {
+    let alike = [TAG, "tags", "tagged"];
+    alike.iter().any(|alike| word.eq_ignore_ascii_case(alike))
 }
 
 fn phase(text: &str) -> Result<ThresholdPhase, ThresholdProblem> {
