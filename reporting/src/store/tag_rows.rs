@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use greylag_infra::protocol::MAX_NAME_BYTES;
 use rusqlite::{Connection, params};
 
 use super::error::{StoreError, StoreResult};
@@ -135,17 +134,17 @@ pub(super) fn requests(
     Ok(sum)
 }
 
-/// Whether all rows can be read, and their tags are as thresholds name them.
-pub(super) fn check(connection: &Connection) -> StoreResult<()> {
+/// Whether all rows can be read, and their tags are among those that the run counts.
+pub(super) fn check(connection: &Connection, counted: &[String]) -> StoreResult<()> {
     let mut statement = connection.prepare(&format!(
         "SELECT tag, {} FROM tag_intervals",
         *INTERVAL_COLUMNS
     ))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        if row.get::<_, String>(0)?.len() > MAX_NAME_BYTES {
-            let reason = format!("a tag is longer than {MAX_NAME_BYTES} bytes");
-            return Err(StoreError::Unreadable(reason));
+        if !counted.contains(&row.get(0)?) {
+            let reason = "a row is of a tag that no threshold of the run is about";
+            return Err(StoreError::Unreadable(reason.to_owned()));
         }
         stored_interval::read(row, 1)?;
     }
@@ -203,7 +202,8 @@ mod tests {
         assert_eq!(counted(&["api"], 0..9), 5);
         assert_eq!(counted(&["api", "slow"], 6..9), 3);
         assert_eq!(counted(&["never"], 0..9), 0);
-        check(&connection).unwrap();
+        check(&connection, &tags).unwrap();
+        assert!(check(&connection, &tags[1..]).is_err());
     }
 
     /// A number that is added to the intervals of endpoints is one of tags, too.

@@ -245,7 +245,8 @@ fn check_rows(connection: &Connection) -> BundleResult<RunRecord> {
     }
     check_texts(connection, &record).map_err(|error| invalid(error, "what is kept of the run"))?;
     check_places(connection)?;
-    check_packed(connection).map_err(|(table, error)| invalid(error, &format!("table {table}")))?;
+    check_packed(connection, &record)
+        .map_err(|(table, error)| invalid(error, &format!("table {table}")))?;
     Ok(record)
 }
 
@@ -313,7 +314,10 @@ fn check_places(connection: &Connection) -> BundleResult<()> {
 }
 
 /// Whether all that is packed can be read; else the table with what cannot.
-fn check_packed(connection: &Connection) -> Result<(), (&'static str, StoreError)> {
+fn check_packed(
+    connection: &Connection,
+    record: &RunRecord,
+) -> Result<(), (&'static str, StoreError)> {
     let each = |table: &'static str, check: &dyn Fn(&[u8]) -> StoreResult<()>| {
         let checked = || {
             let mut statement = connection.prepare(&format!("SELECT packed FROM {table}"))?;
@@ -330,7 +334,8 @@ fn check_packed(connection: &Connection) -> Result<(), (&'static str, StoreError
     each("samples", &sample_rows::check)?;
     each("health", &health_rows::check)?;
     metric_rows::check_values(connection, STAGED).map_err(|error| ("custom_values", error))?;
-    tag_rows::check(connection).map_err(|error| ("tag_intervals", error))?;
+    let counted = record.test.counted_tags();
+    tag_rows::check(connection, &counted).map_err(|error| ("tag_intervals", error))?;
     each("error_samples", &error_sample_rows::check)?;
     let intervals = || {
         let mut statement =
