@@ -55,8 +55,8 @@ pub use run::{
     MAX_SET_UP_BYTES, Run, RunSettings, SET_UP_TIME, SetUpDataError, SetUpError, UserInfo,
 };
 pub use scenario::{
-    ClientOverrides, DeclaredRequest, DeclaredScenario, PrepareError, Scenario, Selection,
-    SelectionError,
+    ClientOverrides, CountedTagError, DeclaredRequest, DeclaredScenario, PrepareError, Scenario,
+    Selection, SelectionError,
 };
 /// Of the version JSON and rows are read with: `#[derive(Deserialize)] #[serde(crate = "greylag::serde")]`.
 pub use serde;

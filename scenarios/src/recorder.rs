@@ -40,7 +40,7 @@ pub struct RequestSample<'a> {
     pub first_byte_only: bool,
     /// Whose request it was: the user's number over the whole run.
     pub user: Option<u64>,
-    /// Which of the tags that the run counts the task has that made it, by [`Scenario::counting_tags`](crate::Scenario::counting_tags).
+    /// Tags of the task that made it, of those that the run counts: see [`Scenario::counting_tags`](crate::Scenario::counting_tags).
     pub tags: TagSet,
     /// The trace that it belongs to; `None` where requests are not traced, and for what is not a request of this client.
     pub trace: Option<RequestTrace>,

@@ -9,7 +9,8 @@ use greylag_infra::{
 use greylag_scenarios as scenarios;
 use greylag_scenarios::client::{ClientKind, Headers};
 use greylag_scenarios::{
-    ClientOverrides, HttpVersion, RunSettings, Scenario, Selection, SelectionError, UserTypeError,
+    ClientOverrides, CountedTagError, HttpVersion, RunSettings, Scenario, Selection,
+    SelectionError, UserTypeError,
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
@@ -40,6 +41,8 @@ pub(crate) enum ChoiceError {
     Misfit(#[from] MisfitError),
     #[error(transparent)]
     Selection(#[from] SelectionError),
+    #[error(transparent)]
+    CountedTag(#[from] CountedTagError),
     #[error(transparent)]
     Host(#[from] LoadTestError),
     #[error(transparent)]

@@ -54,7 +54,8 @@ impl Client {
     /// The same user once more, for requests at the same time: a client with a copy of
     /// headers, cookies, context and name. Both use the user's connections: a request takes one that no other
     /// request has, or makes one more, which is kept for whoever needs it next. A fork can be kept, moved to another task, or
-    /// [`join`](Self::join)ed again.
+    /// [`join`](Self::join)ed again. What it requests counts for the tags of the task in which it was made, in whichever task that
+    /// happens.
     ///
     /// ```
     /// # use greylag_scenarios::prelude::*;

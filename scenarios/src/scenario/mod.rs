@@ -13,6 +13,7 @@ mod definition;
 mod selection;
 
 pub use client_overrides::ClientOverrides;
+pub use counting::CountedTagError;
 pub use declared::{DeclaredRequest, DeclaredScenario};
 pub use definition::{PrepareError, Scenario};
 pub use selection::{Selection, SelectionError};

@@ -24,7 +24,7 @@ use crate::bounded_names::{KnownNames, Overflowed};
 use crate::open_files::too_few_files;
 use crate::recorder::RunRecorder;
 use crate::scenario::{
-    ShapedLoad, choose, error_sample_mask, evaluate_shape, settings_of, shape_ceiling,
+    ChoiceError, ShapedLoad, choose, error_sample_mask, evaluate_shape, settings_of, shape_ceiling,
 };
 use crate::worker_protocol::{FromWorker, ToWorker};
 use agent_link::AgentLink;
@@ -64,7 +64,8 @@ pub(super) async fn run(
     let stop = CancellationToken::new();
     let start = || -> Result<_, LoadError> {
         let mut choice = choose(&test, scenarios)?;
-        choice.scenario = choice.scenario.counting_tags(&counted_tags);
+        let counting = choice.scenario.counting_tags(&counted_tags);
+        choice.scenario = counting.map_err(ChoiceError::from)?;
         let longest_stop = choice.scenario.events().longest_stop(worker);
         let part = Part {
             settings: settings_of(&test, worker)?,

@@ -89,7 +89,7 @@ pub enum ThresholdSubject {
         /// Its name, up to [`MAX_NAME_BYTES`].
         name: String,
     },
-    /// Those that tasks with a tag made: tasks that a run with `--tags` of it would choose.
+    /// Those of tasks that have a tag, or are in a task set that has it.
     Tag {
         /// The tag, up to [`MAX_NAME_BYTES`].
         name: String,

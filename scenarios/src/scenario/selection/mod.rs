@@ -32,7 +32,7 @@ pub struct SelectionError {
     tags: Vec<String>,
 }
 
-fn tags_there_are(tags: &[String]) -> String {
+pub(super) fn tags_there_are(tags: &[String]) -> String {
     if tags.is_empty() {
         "none of its tasks has a tag".to_owned()
     } else {

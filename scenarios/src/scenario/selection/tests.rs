@@ -129,6 +129,54 @@ fn markov_task_sets_are_kept_whole() {
     assert_eq!(shown(&selected), "Walker[Chain*1[a*1]]");
 }
 
+/// Why the tag cannot be counted in what these select; nothing if it can.
+fn counting(tag: &str, selection: &Selection) -> String {
+    let chain = TaskSetBuilder::<(), ()>::markov("Chain")
+        .task_with(options("a", 0, &[]), Nothing::inner)
+        .task_with(options("b", 1, &[]), Nothing::inner)
+        .transitions("a", [("b", 1)])
+        .transitions("b", [("a", 1)]);
+    let around = TaskSetBuilder::<(), ()>::new("Around").task_set(options("Chain", 1, &[]), chain);
+    let walker = FastHttpUser::<()>::new("Walker")
+        .task_with(options("never", 0, &["unused"]), Nothing::task)
+        .task_set(options("Around", 1, &["chained"]), around);
+    let selected = scenario().user(walker).select(selection).unwrap();
+    match selected.counting_tags(&[tag.to_owned()]) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_tag_that_no_selected_task_has_cannot_be_counted() {
+    let all = Selection::default();
+    let of = |user_type: &str| Selection {
+        user_types: vec![user_type.to_owned()],
+        ..Selection::default()
+    };
+    let without = |tag: &str| Selection {
+        exclude_tags: vec![tag.to_owned()],
+        ..Selection::default()
+    };
+    for tag in ["api", "browse", "slow", "chained"] {
+        assert_eq!(counting(tag, &all), "");
+    }
+    assert_eq!(counting("api", &of("Editor")), "");
+    assert_eq!(
+        counting("slow", &of("Editor")),
+        "a threshold is about tag `slow`, which none of the selected tasks of scenario `shop` has; available tags: api"
+    );
+    // Excluded, of weight 0, and in a set of which nothing is left; a chain is kept whole.
+    assert!(counting("slow", &without("slow")).ends_with("api, browse, chained, fast, page"));
+    assert!(counting("unused", &all).contains("tag `unused`"));
+    let only_list = Selection {
+        tags: vec!["fast".into()],
+        ..Selection::default()
+    };
+    assert!(counting("browse", &only_list).contains("tag `browse`"));
+    assert_eq!(counting("chained", &only_list), "");
+}
+
 #[test]
 fn user_types_are_chosen_by_name_and_weight() {
     let with = |names: &[&str]| Selection {
