@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "./load.mjs";
 
-const { RunData, axisEnd, axisStep, groupSamples, oneIn, ratePoints } = await load("series.js");
+const { RunData, axisEnd, axisStep, groupSamples, oneIn, ratePoints, symbols } = await load("series.js");
 
 const point = (second, requests = second) => ({ second, users: 1, requests, failures: 0 });
 const delta = (series, more = {}) => ({ reset: false, series, step_s: 1, dots: dots(), ...more });
@@ -133,4 +133,20 @@ test("samples are grouped by endpoint and outcome; those of endpoints that are n
       ["a", true, 1],
     ],
   );
+});
+
+test("points that no line reaches are drawn by themselves", () => {
+  const drawn = (values, isHeld) => {
+    const points = values.map((value, second) => [second, value]);
+    const { showSymbol, symbol } = symbols(points, isHeld);
+    if (!showSymbol) return "";
+    return points.map((point, dataIndex) => (symbol === "circle" || symbol(point, { dataIndex }) === "circle" ? "o" : ".")).join("");
+  };
+  assert.equal(drawn([1, null, 2, 3, null, 4, null]), "o....o.");
+  assert.equal(drawn([null, 1, null, 0, null, 2]), ".o.o.o");
+  assert.equal(drawn([1, 2, 3, null, 4, 5]), "", "each has a neighbour");
+  assert.equal(drawn([1, null, 2, null, 3], true), "", "the line goes on");
+  // Of so few all, however far apart.
+  assert.equal(drawn([null, 7, null, null], true), "oooo");
+  assert.equal(drawn([1, 2]), "oo");
 });

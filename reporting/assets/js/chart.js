@@ -147,10 +147,10 @@ export class Chart {
     return {
       ...(end === undefined ? {} : { xAxis: { min: start, max: end, interval: this.#interval(end - start) } }),
       yAxis: { min, max },
-      series: series.map(({ id, data, showSymbol, markArea }) => ({
+      series: series.map(({ id, data, showSymbol, symbol, markArea }) => ({
         id,
         data,
-        ...(showSymbol === undefined ? {} : { showSymbol }),
+        ...(showSymbol === undefined ? {} : { showSymbol, symbol }),
         ...(markArea ? { markArea } : {}),
       })),
     };

@@ -5,7 +5,7 @@ import { perSecond } from "./chart_data.js";
 import { ChartSource } from "./chart_source.js";
 import { boundaries, lineNamed, pointsSince, rowsOf, summed, valueAt, widest } from "./compare_data.js";
 import { clock, count, ms, rate } from "./format.js";
-import { FEW_POINTS } from "./series.js";
+import { symbols } from "./series.js";
 
 /** A moment on the axis, which may be before what it counts from. */
 function moment(second) {
@@ -115,7 +115,7 @@ export class ComparedChart extends Chart {
           name: run.name,
           type: "line",
           data: lines[index],
-          showSymbol: lines[index].length < FEW_POINTS,
+          ...symbols(lines[index]),
           symbolSize: 5,
           connectNulls: false,
           itemStyle: { color },

@@ -3,7 +3,7 @@
 import { Chart, tip } from "./chart.js";
 import { clock, ms } from "./format.js";
 import { share } from "./generator_text.js";
-import { FEW_POINTS, axisEnd } from "./series.js";
+import { axisEnd, symbols } from "./series.js";
 
 const lateness = (value) => (value === null ? "–" : `${ms(value)} ms`);
 const CPU = {
@@ -101,17 +101,20 @@ class GeneratorChart extends Chart {
           z: 1,
           lineStyle: { color: p.warn, width: 1, type: [4, 4] },
         },
-        ...this.kind.lines.map(({ id, name, column }) => ({
-          id,
-          name,
-          type: "line",
-          data: this.#values(column),
-          showSymbol: second.length < FEW_POINTS,
-          symbolSize: 4,
-          z: id === "worst" ? 3 : 2,
-          itemStyle: { color: colours[id] },
-          lineStyle: { color: colours[id], width: id === "worst" ? 1.8 : 1.2, type: id === "wanted" ? [2, 3] : "solid" },
-        })),
+        ...this.kind.lines.map(({ id, name, column }) => {
+          const data = this.#values(column);
+          return {
+            id,
+            name,
+            type: "line",
+            data,
+            ...symbols(data),
+            symbolSize: 4,
+            z: id === "worst" ? 3 : 2,
+            itemStyle: { color: colours[id] },
+            lineStyle: { color: colours[id], width: id === "worst" ? 1.8 : 1.2, type: id === "wanted" ? [2, 3] : "solid" },
+          };
+        }),
       ],
     };
   }

@@ -65,6 +65,11 @@ class MetricChart extends SourcedChart {
     return known[name] ?? (this.lines().length === 1 ? accent : super.colour({ name }, place));
   }
 
+  /** A gauge is what was set last. Its least and greatest value are those of a step. */
+  isHeld({ name }) {
+    return this.metric.kind === "gauge" && name === "last";
+  }
+
   axis() {
     const isShare = this.metric.kind === "rate";
     const hasNegative = this.lines().some(({ values }) => values.some((value) => value < 0));

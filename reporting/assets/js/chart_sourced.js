@@ -3,7 +3,7 @@
 import { Chart, tip } from "./chart.js";
 import { perSecond, points, rows } from "./chart_data.js";
 import { ChartSource } from "./chart_source.js";
-import { axisEnd } from "./series.js";
+import { axisEnd, symbols } from "./series.js";
 import { atTime } from "./time_axis.js";
 import { isDark } from "./theme.js";
 
@@ -88,17 +88,25 @@ export class SourcedChart extends Chart {
   /** A line as ECharts draws it. */
   line(line, place) {
     const color = this.colour(line, place);
+    const data = points(this.data(), line);
+    const isHeld = this.isHeld(line);
     return {
       id: line.name,
       name: line.name,
       type: "line",
-      data: points(this.data(), line),
-      showSymbol: this.data().seconds.length < 3,
+      data,
+      ...symbols(data, isHeld),
       symbolSize: 5,
-      connectNulls: false,
+      connectNulls: isHeld,
+      step: isHeld ? "end" : false,
       itemStyle: { color },
       lineStyle: { color, width: 1.6 },
     };
+  }
+
+  /** Whether a line's value holds until there is another one. */
+  isHeld() {
+    return false;
   }
 
   axis() {

@@ -3,7 +3,7 @@
 import { Chart, tip } from "./chart.js";
 import { rate } from "./format.js";
 import { atTime } from "./time_axis.js";
-import { FEW_POINTS, axisEnd, rateOf, ratePoints } from "./series.js";
+import { axisEnd, rateOf, ratePoints, symbols } from "./series.js";
 
 const REQUESTS = "Request Per Second";
 const ERRORS = "Errors/sec";
@@ -45,18 +45,21 @@ export class ThroughputChart extends Chart {
     const { about, data } = this.run;
     const p = this.palette;
     const most = this.#most();
-    const line = (id, name, key, colour, type, area) => ({
-      id,
-      name,
-      type: "line",
-      data: ratePoints(data.points, key),
-      showSymbol: data.points.length < FEW_POINTS,
-      symbolSize: 5,
-      sampling: "lttb",
-      itemStyle: { color: colour },
-      lineStyle: { color: colour, width: 1.8, type, cap: "butt" },
-      areaStyle: { color: colour, opacity: area },
-    });
+    const line = (id, name, key, colour, type, area) => {
+      const points = ratePoints(data.points, key);
+      return {
+        id,
+        name,
+        type: "line",
+        data: points,
+        ...symbols(points),
+        symbolSize: 5,
+        sampling: "lttb",
+        itemStyle: { color: colour },
+        lineStyle: { color: colour, width: 1.8, type, cap: "butt" },
+        areaStyle: { color: colour, opacity: area },
+      };
+    };
     const over = about.status !== "Running";
     return {
       end: axisEnd(data.end(), about.duration_s, over),

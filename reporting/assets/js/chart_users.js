@@ -4,7 +4,7 @@ import { Chart, tip } from "./chart.js";
 import { count } from "./format.js";
 import { atTime } from "./time_axis.js";
 import { idealLine } from "./load_profile.js";
-import { FEW_POINTS, axisEnd, mostUsers, userPoints } from "./series.js";
+import { axisEnd, mostUsers, symbols, userPoints } from "./series.js";
 
 export class UsersChart extends Chart {
   constructor(run) {
@@ -29,6 +29,7 @@ export class UsersChart extends Chart {
     const over = about.status !== "Running";
     const end = axisEnd(data.end(), about.duration_s, over);
     const p = this.palette;
+    const points = userPoints(data.points);
     return {
       end,
       over,
@@ -57,8 +58,8 @@ export class UsersChart extends Chart {
           id: "users",
           name: "Active Users",
           type: "line",
-          data: userPoints(data.points),
-          showSymbol: data.points.length < FEW_POINTS,
+          data: points,
+          ...symbols(points),
           symbolSize: 5,
           z: 2,
           sampling: "lttb",

@@ -104,8 +104,21 @@ export function ratePoints(points, key) {
   return points.map((point) => [point.second, rateOf(point, key)]);
 }
 
-/** A line of fewer points is drawn with them: one alone has no line. */
-export const FEW_POINTS = 3;
+/** All points of a line with fewer are drawn. */
+const FEW_POINTS = 3;
+const SYMBOL = "circle";
+
+/** Which points of a line, [second, value], ECharts draws by themselves: those that no line reaches, because there is nothing on either
+ * side of them. `isHeld`: whether the line goes on over what is not there. */
+export function symbols(points, isHeld = false) {
+  const isThere = (index) => typeof points[index]?.[1] === "number";
+  const there = points.reduce((count, _, index) => count + (isThere(index) ? 1 : 0), 0);
+  if (there < FEW_POINTS) return { showSymbol: true, symbol: SYMBOL };
+  const isAlone = (index) => isThere(index) && !isThere(index - 1) && !isThere(index + 1);
+  // A line without such points keeps its symbol: the pointer shows the one that is nearest.
+  if (isHeld || !points.some((_, index) => isAlone(index))) return { showSymbol: false, symbol: SYMBOL };
+  return { showSymbol: true, symbol: (_, { dataIndex }) => (isAlone(dataIndex) ? SYMBOL : "none") };
+}
 
 /** Least run time on the axis of an active run. */
 const LEAST_AXIS_S = 20;
