@@ -12,6 +12,7 @@ import { DataTable } from "./data_table.js";
 import { axisTime, onTimeAxisChange } from "./time_axis.js";
 
 const GROUP = "run";
+echarts.connect(GROUP);
 const MAX_LEGEND_LETTERS = 32;
 /** They stand along a chart's height. */
 const MAX_MARK_LETTERS = 26;
@@ -46,16 +47,14 @@ export class Chart {
     // Before it is drawn it can be asked where something is, and says that it is nowhere.
     this.chart.setOption({});
     this.menu = new ChartMenu(this, () => this.#redrawWhole());
-    if (isOverTime) {
-      this.chart.group = GROUP;
-      echarts.connect(GROUP);
-    }
     new ResizeObserver(() => {
       this.chart.resize();
       this.#redrawWhole();
     }).observe(this.canvas);
     new IntersectionObserver((entries) => {
+      const wasSeen = this.#isSeen;
       this.#isSeen = entries.at(-1).isIntersecting;
+      if (isOverTime && wasSeen !== this.#isSeen) this.#join(this.#isSeen);
       this.seen(this.#isSeen);
       if (this.#isSeen && this.#isStale) this.redraw();
     }).observe(this.canvas);
@@ -85,6 +84,15 @@ export class Chart {
 
   /** It has come into view, or has left it. */
   seen() {}
+
+  /** Has a part in the crosshair, which every chart that has one draws at each move of the pointer: only those in view do. */
+  #join(isSeen) {
+    this.chart.group = isSeen ? GROUP : "";
+    if (isSeen) return;
+    // What the pointer left in it would stay, because it hears of no further move.
+    this.chart.dispatchAction({ type: "hideTip" });
+    this.chart.dispatchAction({ type: "updateAxisPointer", currTrigger: "leave" });
+  }
 
   /** Called by a subclass with what stands beside the picture: {points, note}. */
   facts() {
