@@ -84,25 +84,35 @@ export class MetricCharts {
   /** By the place of their metric; undefined before a chart is made. */
   #charts = [];
   #figures = [];
+  /** How it was opened or folded here, until the page says so: that is not the reader's choice. */
+  #unfolded = null;
   #observer = new IntersectionObserver((entries) => this.#come(entries), { rootMargin: AHEAD });
 
   constructor(run) {
     this.run = run;
     this.details = part("metric-charts");
     this.grid = this.details.querySelector(".charts");
-    this.chosen = remembered();
-    this.details.querySelector("summary").addEventListener("click", () => {
-      this.chosen = !this.details.open;
-      remember(this.chosen);
+    // However it is opened: by its summary, a key, or a search in the page.
+    this.details.addEventListener("toggle", () => {
+      if (this.details.open !== this.#unfolded) remember(this.details.open);
+      this.#unfolded = null;
     });
   }
 
   /** The run or what is shown of it has changed. */
   redraw() {
     const { rows } = this.run.view.custom_metrics;
-    this.details.open = this.chosen ?? rows.length <= MAX_UNFOLDED;
+    if (rows.length > 0 && this.#figures.length === 0) this.#unfold(rows.length);
     for (let place = this.#figures.length; place < rows.length; place += 1) this.#add(place, rows[place]);
     for (const chart of this.#charts) chart?.changed();
+  }
+
+  /** Once; from then on it is the reader's. */
+  #unfold(count) {
+    const isOpen = remembered() ?? count <= MAX_UNFOLDED;
+    if (isOpen === this.details.open) return;
+    this.#unfolded = isOpen;
+    this.details.open = isOpen;
   }
 
   #add(place, { name }) {
