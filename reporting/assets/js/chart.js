@@ -94,6 +94,11 @@ export class Chart {
     this.chart.dispatchAction({ type: "updateAxisPointer", currTrigger: "leave" });
   }
 
+  /** Whether it has what it shows, which may have to be asked for. */
+  isReady() {
+    return true;
+  }
+
   /** Called by a subclass with what stands beside the picture: {points, note}. */
   facts() {
     throw new Error("a chart says what it shows");

@@ -52,6 +52,10 @@ export class DistributionChart extends Chart {
     this.redraw();
   }
 
+  isReady() {
+    return this.source.data !== null;
+  }
+
   #rows() {
     const { buckets = [], curve = [] } = this.source.data ?? {};
     if (this.#isCurve) return curve.map((point) => [point.percentile, ms(point.ms)]);

@@ -107,6 +107,11 @@ export class MetricCharts {
     for (const chart of this.#charts) chart?.changed();
   }
 
+  /** The charts that have been made. */
+  made() {
+    return this.#charts.filter((chart) => chart !== undefined);
+  }
+
   /** Once; from then on it is the reader's. */
   #unfold(count) {
     const isOpen = remembered() ?? count <= MAX_UNFOLDED;

@@ -65,6 +65,10 @@ export class SourcedChart extends Chart {
     return this.#rates.data;
   }
 
+  isReady() {
+    return this.source.data !== null;
+  }
+
   lines() {
     return this.data()?.lines ?? [];
   }

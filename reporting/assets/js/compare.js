@@ -33,7 +33,7 @@ async function show({ runs, endpoint, window }) {
   const overTime = comparedCharts(comparison);
   const charts = [...overTime, new ComparedCurve(comparison)];
   for (const chart of charts) chart.redraw();
-  keepForPrint(charts);
+  keepForPrint(() => charts);
   const align = part("align");
   align.hidden = runs.some((run) => run.steady_from === null);
   for (const button of align.querySelectorAll("button"))

@@ -1,5 +1,5 @@
 // Printing: a chart is a canvas of the window's width and resolution and in its theme. On paper a picture of it takes its
-// place, light, as wide as a page and sharp.
+// place, light, as wide as a page and sharp. A chart that was never in view has asked for nothing, and is not printed (run.css).
 
 import { h } from "./dom.js";
 import { showLight } from "./theme.js";
@@ -8,12 +8,13 @@ import { showLight } from "./theme.js";
 const PAGE_WIDTH = 1_000;
 const DOTS = 3;
 
+/** `charts()`: those that there are by then. */
 export function keepForPrint(charts) {
   let restore = null;
   addEventListener("beforeprint", () => {
     if (restore) return;
     restore = showLight();
-    for (const chart of charts) {
+    for (const chart of charts().filter(isPrinted)) {
       const picture = chart.picture(PAGE_WIDTH, DOTS);
       chart.canvas.after(h("img", { class: "chart-print", src: picture, alt: chart.describe() }));
     }
@@ -23,4 +24,9 @@ export function keepForPrint(charts) {
     restore?.();
     restore = null;
   });
+}
+
+/** What is folded has no height. */
+function isPrinted(chart) {
+  return chart.isReady() && chart.canvas.clientHeight > 0;
 }

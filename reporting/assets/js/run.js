@@ -229,4 +229,4 @@ for (const chart of charts) chart.redraw();
 more = new MoreCharts(run);
 metrics = new MetricCharts(run);
 metrics.redraw();
-keepForPrint(charts);
+keepForPrint(() => [...charts, ...more.charts, ...metrics.made()]);
