@@ -14,8 +14,10 @@ import { axisTime, onTimeAxisChange } from "./time_axis.js";
 const GROUP = "run";
 echarts.connect(GROUP);
 const MAX_LEGEND_LETTERS = 32;
-/** They stand along a chart's height. */
+/** They stand along a chart's height, of which its axis and legend take some. */
 const MAX_MARK_LETTERS = 26;
+const MARK_LETTER_PX = 6.5;
+const BESIDE_MARKS_PX = 66;
 /** Marks that a screen reader is given one by one. */
 const MAX_MARKS_SAID = 10;
 const PX_PER_MARK = 76;
@@ -173,6 +175,8 @@ export class Chart {
    * lines across it, where its values come near them: an axis that reached farther would hide what is measured. */
   #markSeries(marks, limits) {
     const { warn, bad, surface } = this.palette;
+    const room = Math.floor((this.canvas.clientHeight - BESIDE_MARKS_PX) / MARK_LETTER_PX);
+    const letters = Math.min(Math.max(room, 1), MAX_MARK_LETTERS);
     const across = limits.map(({ at, label }) => ({
       yAxis: at,
       name: clipped(label),
@@ -202,7 +206,7 @@ export class Chart {
         lineStyle: { color: warn, width: 1.2, type: [3, 3] },
         data: marks
           .filter(({ to }) => to === undefined)
-          .map(({ second, label }) => ({ xAxis: second, name: clipped(label, MAX_MARK_LETTERS) }))
+          .map(({ second, label }) => ({ xAxis: second, name: clipped(label, letters) }))
           .concat(across),
       },
       markArea: {
