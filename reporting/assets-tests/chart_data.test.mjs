@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "./load.mjs";
 
-const { csv, merged, nextSince, nines, ninesLabel, perSecond, points, rows, soloed, widths } = await load("chart_data.js");
+const { csv, fileWord, merged, nextSince, nines, ninesLabel, numbers, perSecond, plain, points, rows, soloed, widths } = await load("chart_data.js");
 
 const chart = (step_s, seconds, end_s, lines) => ({
   step_s,
@@ -50,6 +50,19 @@ test("a line is shown alone, and all of them when it is chosen again", () => {
 
 test("a table as CSV quotes what has to be", () => {
   assert.equal(csv([["a", 'b "c"'], [1, "x,y"], [null, "two\nlines"]]), 'a,"b ""c"""\r\n1,"x,y"\r\n,"two\nlines"\r\n');
+});
+
+test("files have numbers that programs read", () => {
+  const data = chart(1, [0, 1], 2, { rate: [0.995, null], depth: [-12345.5, 1e6] });
+  assert.equal(csv(numbers(data)), "0,0.995,-12345.5\r\n1,,1000000\r\n");
+  assert.deepEqual(["12,345", "-12,345", "-1,234,567.5", "1,2", "a 1,234", 7].map(plain), ["12345", "-12345", "-1234567.5", "1,2", "a 1,234", 7]);
+});
+
+test("a name is a part of a file's name", () => {
+  assert.equal(fileWord("queue & depth / jobs"), "queue-depth-jobs");
+  assert.equal(fileWord("../..\\:*?"), "");
+  assert.equal(fileWord("größe 長さ"), "größe-長さ");
+  assert.equal([...fileWord("x".repeat(500))].length, 60);
 });
 
 test("an axis of nines has its percentiles at whole places", () => {

@@ -122,6 +122,16 @@ export class Chart {
     });
   }
 
+  /** What a file with the chart is called, without its ending. */
+  fileName() {
+    return this.name;
+  }
+
+  /** What a file with its numbers has: {columns, rows}. */
+  fileTable() {
+    return { columns: this.table.columnNames(), rows: this.table.rows() };
+  }
+
   #redrawWhole() {
     this.#structure = null;
     this.redraw();

@@ -64,6 +64,22 @@ export function soloed(names, shown, name) {
   return new Set(isAlone ? names : [name]);
 }
 
+/** The same for programs: numbers as they are, nothing where there is none. */
+export function numbers({ seconds, lines }) {
+  return rows({ seconds, lines }, (value) => value);
+}
+
+/** A cell of a table that people read as programs read it: a number without what groups its digits. */
+export function plain(cell) {
+  return typeof cell === "string" && /^-?\d{1,3}(,\d{3})+(\.\d+)?$/.test(cell) ? cell.replaceAll(",", "") : cell;
+}
+
+/** A name as a part of a file's name: letters and digits of any script, at most so many characters; empty where it has none. */
+export function fileWord(name, most = 60) {
+  const words = name.normalize("NFC").match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
+  return [...words.join("-")].slice(0, most).join("");
+}
+
 /** A table as CSV (RFC 4180): rows of texts and numbers. */
 export function csv(table) {
   const cell = (value) => {

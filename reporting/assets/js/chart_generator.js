@@ -11,6 +11,7 @@ const CPU = {
   what: "share of a core that the thread of a worker's users uses",
   limit: 90,
   limitName: "90%",
+  unit: "%",
   text: share,
   axis: (value) => `${value}%`,
   least: 100,
@@ -25,6 +26,7 @@ const LATENESS = {
   what: "lateness of timers at the 99th percentile",
   limit: 50,
   limitName: "50 ms",
+  unit: "ms",
   text: lateness,
   axis: (value) => `${value} ms`,
   least: 60,
@@ -51,6 +53,15 @@ class GeneratorChart extends Chart {
     });
     this.run = run;
     this.kind = kind;
+  }
+
+  fileTable() {
+    const shown = this.#columns();
+    const { lines, unit } = this.kind;
+    return {
+      columns: ["Run time (s)", ...lines.map(({ name }) => `${name} (${unit})`)],
+      rows: shown.second.map((second, at) => [second, ...lines.map(({ column }) => shown[column][at])]),
+    };
   }
 
   #columns() {

@@ -1,6 +1,6 @@
 // The menu of a chart: which of its lines are shown, and the chart as a picture or a table.
 
-import { csv, soloed } from "./chart_data.js";
+import { csv, plain, soloed } from "./chart_data.js";
 import { h } from "./dom.js";
 import { utcTime } from "./time_axis.js";
 
@@ -15,7 +15,7 @@ export class ChartMenu {
   #last = { name: null, at: 0 };
   #alt = false;
 
-  /** `owner`: {chart, canvas, figure, table, palette, name}. `changed()`: other lines are shown now. */
+  /** `owner`: {chart, canvas, figure, palette, fileName(), fileTable()}. `changed()`: other lines are shown now. */
   constructor(owner, changed) {
     this.owner = owner;
     this.changed = changed;
@@ -111,26 +111,20 @@ export class ChartMenu {
   }
 
   #savePicture() {
-    const { chart, palette, name } = this.owner;
-    save(chart.getDataURL({ pixelRatio: PICTURE_DOTS, backgroundColor: palette.surface }), `${name}.png`);
+    const { chart, palette } = this.owner;
+    save(chart.getDataURL({ pixelRatio: PICTURE_DOTS, backgroundColor: palette.surface }), `${this.owner.fileName()}.png`);
   }
 
-  /** The data table, and where its rows are seconds of run time these by the clock, too. */
+  /** The chart's table, and where its rows are seconds of run time these by the clock, too. */
   #saveTable() {
-    const { table, name } = this.owner;
-    const columns = table.columnNames();
+    const { columns, rows } = this.owner.fileTable();
     const isOverTime = columns[0] === "Run time (s)";
     const head = isOverTime ? [columns[0], "Time (UTC)", ...columns.slice(1)] : columns;
-    const body = table.rows().map((row) => (isOverTime ? [row[0], utcTime(Number(row[0])), ...row.slice(1)] : row));
+    const body = rows.map((row) => (isOverTime ? [row[0], utcTime(Number(row[0])), ...row.slice(1)] : row));
     const url = URL.createObjectURL(new Blob([csv([head, ...body.map((row) => row.map(plain))])], { type: "text/csv" }));
-    save(url, `${name}.csv`);
+    save(url, `${this.owner.fileName()}.csv`);
     setTimeout(() => URL.revokeObjectURL(url), 0);
   }
-}
-
-/** A number as programs read it: without what groups its digits. */
-function plain(cell) {
-  return typeof cell === "string" && /^\d{1,3}(,\d{3})+(\.\d+)?$/.test(cell) ? cell.replaceAll(",", "") : cell;
 }
 
 function save(url, name) {

@@ -1,6 +1,7 @@
 // A chart for each custom metric. There may be a hundred of them: each is made when it comes into view, and asks and draws only there.
 
 import { SourcedChart } from "./chart_sourced.js";
+import { fileWord } from "./chart_data.js";
 import { h, part } from "./dom.js";
 import { percent, quantity } from "./format.js";
 import { kindText } from "./metrics.js";
@@ -52,6 +53,17 @@ class MetricChart extends SourcedChart {
   limits() {
     const lines = this.run?.view?.thresholds?.lines ?? [];
     return lines.filter(({ chart, metric }) => chart === "custom-metric" && metric === this.metric?.name);
+  }
+
+  fileName() {
+    const word = fileWord(this.metric.name);
+    return word ? `custom-metric-${word}` : super.fileName();
+  }
+
+  /** A share is a number from 0 to 1. */
+  column(line) {
+    const unit = this.unit.trim();
+    return `${this.metric.name} ${line.name}${unit && ` (${unit})`}`;
   }
 
   remark() {

@@ -1,7 +1,7 @@
 // What the charts share whose data is not in the run's events: over run time, some lines of GET /api/v1/runs/{id}/charts/{chart}.
 
 import { Chart, tip } from "./chart.js";
-import { perSecond, points, rows } from "./chart_data.js";
+import { numbers, perSecond, points, rows } from "./chart_data.js";
 import { ChartSource } from "./chart_source.js";
 import { axisEnd, symbols } from "./series.js";
 import { atTime } from "./time_axis.js";
@@ -71,6 +71,17 @@ export class SourcedChart extends Chart {
 
   lines() {
     return this.data()?.lines ?? [];
+  }
+
+  fileTable() {
+    const data = this.data();
+    const columns = ["Run time (s)", ...this.lines().map((line) => this.column(line))];
+    return { columns, rows: data ? numbers({ ...data, lines: this.lines() }) : [] };
+  }
+
+  /** What a line is called in a file. */
+  column({ name }) {
+    return name;
   }
 
   facts() {
