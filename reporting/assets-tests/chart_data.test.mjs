@@ -4,10 +4,11 @@ import { load } from "./load.mjs";
 
 const { csv, fileWord, merged, nextSince, nines, ninesLabel, numbers, perSecond, plain, points, rows, soloed, widths } = await load("chart_data.js");
 
-const chart = (step_s, seconds, end_s, lines) => ({
+const chart = (step_s, seconds, end_s, lines, left_out = seconds.map(() => 0)) => ({
   step_s,
   seconds,
   end_s,
+  left_out,
   lines: Object.entries(lines).map(([name, values]) => ({ name, values })),
 });
 
@@ -38,6 +39,16 @@ test("counts become rates of the seconds that each step has", () => {
   assert.deepEqual(perSecond(data).lines.map(({ values }) => values), [[2, 2, 1.5], [null, 0, 0.5]]);
   assert.deepEqual(points(data, data.lines[0]), [[3, 4], [5, 10], [10, 3]]);
   assert.deepEqual(rows(data, String), [[3, "4", ""], [5, "10", "0"], [10, "3", "1"]]);
+});
+
+test("rates are of the seconds that are not left out", () => {
+  const data = chart(5, [3, 5, 10, 15], 16, { a: [4, 9, 0, 0] }, [0, 2, 5, 1]);
+  assert.deepEqual(widths(data), [2, 3, 0, 0]);
+  assert.deepEqual(perSecond(data).lines[0].values, [2, 3, null, null]);
+  // An answer without any does not say so.
+  const { left_out: _, ...newer } = chart(5, [10, 15], 20, { a: [5, 5] });
+  assert.deepEqual(merged(data, newer, false).left_out, [0, 2, 0, 0]);
+  assert.deepEqual(merged(newer, { ...newer, seconds: [15], lines: [], left_out: [3] }, false).left_out, [0, 3]);
 });
 
 test("a line is shown alone, and all of them when it is chosen again", () => {

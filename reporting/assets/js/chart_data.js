@@ -23,6 +23,7 @@ export function merged(before, newer, hasGaps) {
     step_s: newer.step_s,
     seconds: [...before.seconds.slice(0, kept), ...newer.seconds],
     end_s: newer.end_s,
+    left_out: [...leftOut(before).slice(0, kept), ...leftOut(newer)],
     lines: names.map((name) => ({
       name,
       values: [...line(before, name, kept), ...line(newer, name, newer.seconds.length)],
@@ -30,17 +31,24 @@ export function merged(before, newer, hasGaps) {
   };
 }
 
-/** How many seconds each step has: the first and the last one may be shorter. */
-export function widths({ seconds, end_s: end }) {
-  return seconds.map((second, index) => Math.max(1, (seconds[index + 1] ?? end) - second));
+/** How many seconds of each step are left out; where that is none an answer does not say it. */
+function leftOut({ seconds, left_out: all }) {
+  return all ?? seconds.map(() => 0);
 }
 
-/** Counts of steps as rates per second. */
+/** How many seconds each step has without those that are left out: the first and the last one may be shorter. */
+export function widths(data) {
+  const { seconds, end_s: end } = data;
+  const without = leftOut(data);
+  return seconds.map((second, index) => Math.max(1, (seconds[index + 1] ?? end) - second) - without[index]);
+}
+
+/** Counts of steps as rates per second; nothing where all of a step is left out. */
 export function perSecond(data) {
   const seconds = widths(data);
   const lines = data.lines.map(({ name, values }) => ({
     name,
-    values: values.map((value, index) => (value === null ? null : value / seconds[index])),
+    values: values.map((value, index) => (value === null || seconds[index] <= 0 ? null : value / seconds[index])),
   }));
   return { ...data, lines };
 }

@@ -8,7 +8,7 @@ use greylag_infra::{
     CustomMetric, FailureReason, Gap, GapCause, MetricKind, ProcessHealth, RunPhase, RunRecord,
     RunTime, WallTime,
 };
-use greylag_reporting::{CurrentRate, MetricSums, Scope, Summary, Window};
+use greylag_reporting::{Chart, ChartSteps, CurrentRate, MetricSums, Scope, Summary, Window};
 
 #[tokio::test]
 async fn users_are_those_active_when_a_second_begins() {
@@ -279,6 +279,31 @@ async fn what_is_counted_per_second_of_an_agent_is_of_the_seconds_in_which_no_ag
             (Some(total), Some(6.0)),
             "{scope:?}"
         );
+    }
+    let scope = Scope {
+        without_saturated: true,
+        ..Scope::default()
+    };
+    let steps = ChartSteps {
+        step_s: Some(2),
+        since: 0,
+    };
+    let run = store.run(&"r".into()).await.unwrap().unwrap();
+    let read = async |chart| store.chart(&run, &scope, chart, steps).await.unwrap();
+    for (chart, counted) in [
+        // 6 in each second of both agents, 1 request in each second of each.
+        (
+            Chart::Custom("sent".to_owned()),
+            [0.0, 6.0, 12.0, 12.0, 12.0],
+        ),
+        (Chart::Statuses, [0.0, 2.0, 4.0, 4.0, 4.0]),
+        (Chart::AgentRequests, [0.0, 1.0, 2.0, 2.0, 2.0]),
+    ] {
+        let data = read(chart.clone()).await;
+        assert_eq!(data.left_out, [2, 1, 0, 0, 0], "{chart:?}");
+        for line in data.lines {
+            assert_eq!(line.values, counted.map(Some), "{chart:?} {}", line.name);
+        }
     }
 }
 

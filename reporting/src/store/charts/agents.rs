@@ -45,14 +45,16 @@ pub(super) fn read(
         .filter(|name| scope.agent.as_deref().is_none_or(|only| only == *name))
         .collect();
     let rows = |_: &RowScope| Ok(u32::try_from(run.agents.len()).unwrap_or(u32::MAX));
-    let (_, steps) = find(connection, &run.id, scope, rows, steps)?;
+    let (all, steps) = find(connection, &run.id, scope, rows, steps)?;
     let mut counts = Vec::with_capacity(agents.len());
     for agent in agents {
         let of_agent = Scope {
             agent: Some(agent.to_owned()),
             ..scope.clone()
         };
-        let scope = RowScope::find(connection, &run.id, &of_agent)?;
+        let mut scope = RowScope::find(connection, &run.id, &of_agent)?;
+        // The same seconds of each, so that lines add up to all requests.
+        scope.left_out.clone_from(&all.left_out);
         let mut requests = vec![0_u64; steps.len()];
         let mut changes = vec![0_i64; steps.len()];
         let wanted = match what {

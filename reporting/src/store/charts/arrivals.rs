@@ -1,8 +1,11 @@
 //! Iterations of an arrival rate over run time.
 
+use std::ops::Range;
+
 use greylag_infra::{RunRecord, RunTime};
 use rusqlite::Transaction;
 
+use super::steps::Steps;
 use super::{ChartData, ChartLine, ChartSteps, find};
 use crate::measure::arrivals::Arrivals;
 use crate::store::error::StoreResult;
@@ -45,11 +48,7 @@ pub(super) fn read(
     if run.profile.has_arrivals() && !is_of_agent {
         lines.push(ChartLine {
             name: "planned".to_owned(),
-            values: planned(
-                run,
-                &steps.starts().collect::<Vec<_>>(),
-                steps.seconds().end,
-            ),
+            values: planned(run, &steps),
         });
     }
     let line = |name: &str, of: fn(&Arrivals) -> u64| {
@@ -61,13 +60,12 @@ pub(super) fn read(
     Ok(steps.chart(lines))
 }
 
-/// Iterations that are due between each of these seconds and the next one.
-fn planned(run: &RunRecord, starts: &[u32], end: u32) -> Vec<Option<f64>> {
-    let ends = starts.iter().skip(1).copied().chain([end]);
+/// Iterations that are due in each of these steps, but for the seconds that are left out.
+fn planned(run: &RunRecord, steps: &Steps) -> Vec<Option<f64>> {
     let due = |second: u32| run.profile.arrivals_before(RunTime::of_second(second));
-    starts
-        .iter()
-        .zip(ends)
-        .map(|(from, to)| Some((due(to) - due(*from)) as f64))
-        .collect()
+    let of_step = |counted: Vec<Range<u32>>| {
+        let parts = counted.iter().map(|part| due(part.end) - due(part.start));
+        Some(parts.sum::<u64>() as f64)
+    };
+    steps.counted().map(of_step).collect()
 }

@@ -66,6 +66,9 @@ pub struct ChartData {
     pub seconds: Vec<u32>,
     /// End of the last step, exclusive.
     pub end_s: u32,
+    /// Seconds of each step that are left out, because the load generator was saturated; missing for none. A rate is per second of the rest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<u32>,
     /// Lines with a value for each step: the greatest first, where they are not in an order of their own.
     pub lines: Vec<ChartLine>,
 }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{ChartData, ChartLine, ChartSteps, MAX_CHART_STEPS};
+use crate::measure::seconds::Seconds;
 use crate::measure::windows::step_for;
 use crate::store::scope::RowScope;
 
@@ -21,6 +22,8 @@ pub(super) struct Steps {
     first: u32,
     from: u32,
     to: u32,
+    /// Those of the scope's seconds that are left out.
+    left_out: Seconds,
 }
 
 impl Steps {
@@ -40,6 +43,7 @@ impl Steps {
             // The whole of a step that is asked for again.
             from: first.max(scope.from),
             to: scope.to,
+            left_out: scope.left_out.clone(),
         }
     }
 
@@ -72,12 +76,36 @@ impl Steps {
         steps.take(self.len()).map(|second| second.max(self.from))
     }
 
+    /// Where each begins and ends within the scope.
+    fn stretches(&self) -> impl Iterator<Item = Range<u32>> + '_ {
+        let ends = self.starts().skip(1).chain([self.to]);
+        self.starts().zip(ends).map(|(from, to)| from..to)
+    }
+
+    /// The seconds of each that are not left out.
+    pub(super) fn counted(&self) -> impl Iterator<Item = Vec<Range<u32>>> + '_ {
+        self.stretches().map(|step| self.left_out.rest_of(&step))
+    }
+
+    /// How many seconds of each are left out; nothing where that is none.
+    fn left_out(&self) -> Vec<u32> {
+        if self.left_out.is_empty() {
+            return Vec::new();
+        }
+        let of_step = |step: Range<u32>| {
+            let parts = self.left_out.within(&step);
+            parts.map(|part| part.end - part.start).sum()
+        };
+        self.stretches().map(of_step).collect()
+    }
+
     /// A chart of lines with a value for each.
     pub(super) fn chart(&self, lines: Vec<ChartLine>) -> ChartData {
         ChartData {
             step_s: self.step,
             seconds: self.starts().collect(),
             end_s: self.to,
+            left_out: self.left_out(),
             lines,
         }
     }

@@ -214,9 +214,10 @@ struct AlwaysThere;
 
 impl AlwaysThere {
     /// What is left out where there is nothing to say, by its schema.
-    const LEFT_OUT: [(&str, &str); 18] = [
+    const LEFT_OUT: [(&str, &str); 19] = [
         ("LoadProfile", "finished_early"),
         ("BuildAnnounced", "missing_data"),
+        ("ChartData", "left_out"),
         ("ChartMark", "to"),
         ("RunView", "remark"),
         ("SamplesAnswer", "drawn_share"),
