@@ -48,9 +48,14 @@ async fn run_with(
     let store = site.coordinator.store();
     let mut record = support::run(id, "counting", &["a", "b"]);
     record.test.duration_s = u64::from(RUN_S);
-    record.test.thresholds = ["metric \"queue depth\" max < 90", "metric sent total > 1"]
-        .map(|threshold| threshold.parse().unwrap())
-        .to_vec();
+    record.test.thresholds = [
+        "metric \"queue depth\" max < 90",
+        "metric sent total > 1",
+        // Counters have none.
+        "metric sent p95 < 7",
+    ]
+    .map(|threshold| threshold.parse().unwrap())
+    .to_vec();
     record.profile = record.test.profile();
     let mut record = store.create_run(record).await.unwrap();
     for (part, seconds) in (1..).zip([0..70, 70..140, 140..RUN_S]) {

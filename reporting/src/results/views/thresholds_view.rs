@@ -1,8 +1,8 @@
 //! How the thresholds of a run stand, as its page shows them.
 
 use greylag_infra::{
-    CustomStatistic, RunRecord, TestVerdict, Threshold, ThresholdMetric, ThresholdResult,
-    ThresholdState, ThresholdSubject, TimedSpan,
+    CustomMetric, CustomStatistic, RunRecord, TestVerdict, Threshold, ThresholdMetric,
+    ThresholdResult, ThresholdState, ThresholdSubject, TimedSpan,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::plain_text::plain_text;
 use crate::results::page_text::clock;
 use crate::results::summary::verdict_of;
-use crate::store::Scope;
+use crate::store::{CustomMetrics, Scope};
 
 /// How the thresholds of a run stand.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
@@ -62,8 +62,13 @@ pub struct ChartLimit {
 const NOTHING: &str = "–";
 
 impl ThresholdsView {
-    /// Of a run with these results, for the page of a part of it.
-    pub(crate) fn of(run: &RunRecord, scope: &Scope, results: &[ThresholdResult]) -> Self {
+    /// Of a run with these results and custom metrics, for the page of a part of it.
+    pub(crate) fn of(
+        run: &RunRecord,
+        scope: &Scope,
+        results: &[ThresholdResult],
+        metrics: &CustomMetrics,
+    ) -> Self {
         let verdict = verdict_of(run, results);
         let failed = results.iter().filter(|result| result.state.is_failed());
         let failed = failed.count();
@@ -82,7 +87,7 @@ impl ThresholdsView {
             badge,
             rows: results.iter().map(row).collect(),
             lines: thresholds
-                .flat_map(|(threshold, result)| lines(threshold, result, scope))
+                .flat_map(|(threshold, result)| lines(threshold, result, scope, metrics))
                 .collect(),
         }
     }
@@ -116,9 +121,17 @@ const CUSTOM_METRIC: &str = "custom-metric";
 
 /// The limit of a threshold that is about what a page shows, in each chart of what it is about. Error rates have none: charts
 /// count errors per second.
-fn lines(threshold: &Threshold, result: &ThresholdResult, scope: &Scope) -> Vec<ChartLimit> {
+fn lines(
+    threshold: &Threshold,
+    result: &ThresholdResult,
+    scope: &Scope,
+    metrics: &CustomMetrics,
+) -> Vec<ChartLimit> {
     if let ThresholdSubject::Metric { name } = &threshold.of {
-        return line_of_metric(threshold.metric, name, result)
+        let mut metrics = metrics.metrics.iter();
+        let metric = metrics.find(|known| known.metric.name == *name);
+        return metric
+            .and_then(|known| line_of_metric(threshold.metric, &known.metric, result))
             .into_iter()
             .collect();
     }
@@ -158,25 +171,20 @@ fn lines(threshold: &Threshold, result: &ThresholdResult, scope: &Scope) -> Vec<
 }
 
 /// The limit of what the chart of a custom metric shows: totals and counts grow from the beginning of the phase, and that chart has those
-/// of each step.
+/// of each step. A statistic that metrics of its kind do not have is never judged, and would be a line across something else.
 fn line_of_metric(
     metric: ThresholdMetric,
-    name: &str,
+    of: &CustomMetric,
     result: &ThresholdResult,
 ) -> Option<ChartLimit> {
     let is_drawn = match metric {
-        ThresholdMetric::Custom(statistic) => match statistic {
-            CustomStatistic::Total | CustomStatistic::Count => false,
-            CustomStatistic::PerSecond
-            | CustomStatistic::Rate
-            | CustomStatistic::Last
-            | CustomStatistic::Values(_) => true,
-        },
+        ThresholdMetric::Custom(CustomStatistic::Total | CustomStatistic::Count) => false,
+        ThresholdMetric::Custom(statistic) => statistic.is_of(of.kind),
         _ => false,
     };
     Some(ChartLimit {
         chart: CUSTOM_METRIC,
-        metric: Some(plain_text(name)),
+        metric: Some(plain_text(&of.name)),
         of: None,
         at: result.limit.filter(|_| is_drawn)?,
         label: plain_text(&result.condition),
@@ -197,6 +205,7 @@ impl ThresholdRow {
 
 #[cfg(test)]
 mod tests {
+    use greylag_infra::protocol::MetricKind;
     use greylag_infra::{LoadTest, RunPhase, ThresholdUnit};
 
     use super::*;
@@ -229,7 +238,7 @@ mod tests {
             breached_since_s: Some(65),
             explanation: None,
         };
-        ThresholdsView::of(&run, scope, &[result])
+        ThresholdsView::of(&run, scope, &[result], &CustomMetrics::default())
     }
 
     #[test]
@@ -244,6 +253,32 @@ mod tests {
         assert_eq!(failed.badge, "Verdict: failed");
         let open = view(ThresholdState::Passed, RunPhase::Running, &whole);
         assert_eq!((open.standing, open.badge.as_str()), ("open", ""));
+    }
+
+    #[test]
+    fn a_line_across_the_chart_of_a_metric_is_of_a_statistic_that_it_has() {
+        let metric = |kind| CustomMetric::new("depth", kind, "");
+        let result = ThresholdResult {
+            limit: Some(5.0),
+            ..view(ThresholdState::Passed, RunPhase::Running, &Scope::default())
+                .rows
+                .remove(0)
+                .result
+        };
+        let drawn = |condition: &str| {
+            let text = format!("metric depth {condition}");
+            let threshold: Threshold = text.parse().unwrap();
+            MetricKind::ALL
+                .map(|kind| line_of_metric(threshold.metric, &metric(kind), &result).is_some())
+        };
+        // Of counters, gauges, rates and histograms.
+        assert_eq!(drawn("per_second < 5"), [true, false, false, false]);
+        assert_eq!(drawn("last < 5"), [false, true, false, false]);
+        assert_eq!(drawn("rate < 5%"), [false, false, true, false]);
+        assert_eq!(drawn("p95 < 5"), [false, false, false, true]);
+        assert_eq!(drawn("max < 5"), [false, true, false, true]);
+        assert_eq!(drawn("total < 5"), [false; 4]);
+        assert_eq!(drawn("count < 5"), [false; 4]);
     }
 
     #[test]

@@ -192,7 +192,7 @@ async fn build_run_view(
         warnings: summary.warnings,
         generator,
         marks,
-        thresholds: ThresholdsView::of(run, scope, &judged),
+        thresholds: ThresholdsView::of(run, scope, &judged, &metrics),
         custom_metrics: MetricsView::of(&summary.custom_metrics, scope),
         notes: said.into(),
         remark: remark(store, &run.id, scope).await?,

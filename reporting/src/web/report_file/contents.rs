@@ -17,7 +17,9 @@ use crate::results::views::run_view::ChartMark;
 use crate::results::views::scope_view::PhaseWindow;
 use crate::results::views::thresholds_view::{ChartLimit, ThresholdsView};
 use crate::results::views::view_builder::whole_run_view;
-use crate::store::{Chart, ChartSteps, LogFilter, LogOrder, LogRange, Scope, Store, Window};
+use crate::store::{
+    Chart, ChartSteps, CustomMetrics, LogFilter, LogOrder, LogRange, Scope, Store, Window,
+};
 use crate::web::api::{CHARTS, ErrorSampleAnswer, SampleAnswer, TIMES};
 use crate::web::error::WebError;
 use crate::web::live::run_feed::{MAX_DOTS, RunPart};
@@ -105,6 +107,7 @@ impl<'a> Contents<'a> {
         let (error_samples, samples_left_out) = first_of_each(error_samples)?;
         let (log, log_lines) = log(store, &run.id).await?;
         let judged = store.threshold_results(run).await?;
+        let metrics = store.custom_metrics(&run.id, &whole).await?;
         let said = store.annotations(&run.id).await?.marks;
         Ok(Self {
             initial: part,
@@ -117,7 +120,7 @@ impl<'a> Contents<'a> {
             error_samples,
             log,
             moments: moments(run, &said, &judged, &whole, MAX_MOMENTS),
-            limits: limits(run, &judged),
+            limits: limits(run, &judged, &metrics),
             left_out: LeftOut {
                 log_lines,
                 ..samples_left_out
@@ -165,8 +168,12 @@ impl Tables {
     }
 }
 
-/// The limits of thresholds that are about one endpoint.
-fn limits(run: &RunRecord, judged: &[ThresholdResult]) -> BTreeMap<String, Vec<ChartLimit>> {
+/// The limits that charts show of one endpoint, where thresholds are about it.
+fn limits(
+    run: &RunRecord,
+    judged: &[ThresholdResult],
+    metrics: &CustomMetrics,
+) -> BTreeMap<String, Vec<ChartLimit>> {
     let mut limits = BTreeMap::new();
     for threshold in &run.test.thresholds {
         let ThresholdSubject::Endpoint { method, name } = &threshold.of else {
@@ -180,7 +187,7 @@ fn limits(run: &RunRecord, judged: &[ThresholdResult]) -> BTreeMap<String, Vec<C
             ..Scope::default()
         };
         let shown = plain_text(&format!("{method} {name}"));
-        let lines = ThresholdsView::of(run, &scope, judged).lines;
+        let lines = ThresholdsView::of(run, &scope, judged, metrics).lines;
         limits.insert(shown.trim_start().to_owned(), lines);
     }
     limits
