@@ -1,5 +1,7 @@
 //! Text from outside without what a terminal or a browser would obey.
 
+use greylag_infra::protocol::turns_direction;
+
 /// The text without terminal escapes (ECMA-48: CSI, OSC and the other control strings, two-character
 /// sequences, 7-bit and 8-bit), control characters and marks that turn the direction of writing. A tab
 /// becomes a space.
@@ -53,11 +55,6 @@ enum State {
     Csi,
     ControlString,
     ControlStringEscape,
-}
-
-/// Unicode's bidirectional embeddings, overrides and isolates: they can make a line read as another.
-fn turns_direction(character: char) -> bool {
-    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
 }
 
 #[cfg(test)]

@@ -30,6 +30,6 @@ pub use limits::{
 };
 pub(crate) use nearest::nearest;
 pub use own_process::OwnProcess;
-pub use text::{cut, visible_line};
+pub use text::{cut, turns_direction, visible_line};
 pub use times::{RunTime, WallTime, micros};
 pub use wall_clock::WallClock;

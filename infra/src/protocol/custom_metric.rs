@@ -67,7 +67,7 @@ impl fmt::Display for MetricKind {
 /// What is measured.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CustomMetric {
-    /// Its name, at most [`MAX_METRIC_NAME_BYTES`], without control characters: what it is known by in a run.
+    /// Its name, at most [`MAX_METRIC_NAME_BYTES`], as [`visible_line`] has it: what it is known by in a run.
     pub name: String,
     /// How its values add up.
     pub kind: MetricKind,
@@ -279,6 +279,18 @@ mod tests {
             names.number(" \n", MetricKind::Rate, ""),
             Err(LeftOut::NoName)
         );
+    }
+
+    #[test]
+    fn names_that_read_alike_are_one() {
+        let mut names = MetricNames::default();
+        for name in ["tokens", "\u{202e}tokens", "tok\u{200f}ens ", "tokens\n"] {
+            assert_eq!(names.number(name, MetricKind::Gauge, "\u{200e}s"), Ok(0));
+        }
+        assert_eq!(names.metrics()[0].name, "tokens");
+        assert_eq!(names.metrics()[0].unit, "s");
+        let direction_only = names.number("\u{2066}\u{2069}", MetricKind::Gauge, "");
+        assert_eq!(direction_only, Err(LeftOut::NoName));
     }
 
     #[test]

@@ -16,7 +16,8 @@ mod trace_id;
 
 pub use crate::base::{
     MAX_ENDPOINTS, MAX_ERROR_BYTES, MAX_ERRORS, MAX_HELD_RUNS, MAX_LOG_LINE_BYTES, MAX_NAME_BYTES,
-    MAX_SCENARIO_PARTS, MAX_SCENARIOS, MAX_SET_UP_DATA_BYTES, OTHER, cut, visible_line,
+    MAX_SCENARIO_PARTS, MAX_SCENARIOS, MAX_SET_UP_DATA_BYTES, OTHER, cut, turns_direction,
+    visible_line,
 };
 pub use crate::load_test::{OptionInfo, OptionKind, ScenarioInfo, UserTypeInfo};
 pub use counted::Counted;

@@ -6,7 +6,7 @@ use super::{
     Comparison, MAX_ABORT_AFTER_S, MAX_THRESHOLD_BYTES, MAX_WITHIN_S, METRIC, TAG, Threshold,
     ThresholdLimit, ThresholdMetric, ThresholdPhase, ThresholdSubject, ThresholdUnit,
 };
-use crate::base::{MAX_NAME_BYTES, nearest, parse_whole_seconds};
+use crate::base::{MAX_NAME_BYTES, nearest, parse_whole_seconds, visible_line};
 use crate::protocol::MAX_METRIC_NAME_BYTES;
 
 /// What may follow a limit.
@@ -210,12 +210,13 @@ fn custom_metric(text: &str) -> Result<(Option<String>, &str), ThresholdProblem>
             }
         }
     };
-    let name = name.trim().to_owned();
+    if name.trim().len() > MAX_METRIC_NAME_BYTES {
+        return Err(ThresholdProblem::LongMetricName);
+    }
+    // As a run knows it.
+    let name = visible_line(&name, MAX_METRIC_NAME_BYTES);
     if name.is_empty() {
         return Err(ThresholdProblem::NoMetricName);
-    }
-    if name.len() > MAX_METRIC_NAME_BYTES {
-        return Err(ThresholdProblem::LongMetricName);
     }
     Ok((Some(name), rest))
 }

@@ -1,12 +1,11 @@
 //! A custom metric over run time.
 
 use greylag_infra::RunId;
-use greylag_infra::protocol::MetricKind;
+use greylag_infra::protocol::{MAX_METRIC_NAME_BYTES, MetricKind, visible_line};
 use rusqlite::Transaction;
 
 use super::{ChartData, ChartLine, ChartSteps, find};
 use crate::measure::custom::{MetricSums, in_units};
-use crate::plain_text::plain_text;
 use crate::store::error::{StoreResult, UnknownMetric};
 use crate::store::metric_rows;
 use crate::store::scope::Scope;
@@ -40,7 +39,7 @@ fn values_of(kind: MetricKind, sums: &MetricSums) -> Vec<Option<f64>> {
     }
 }
 
-/// The metric of a name, as it is or as it reads, in the seconds of a scope.
+/// The metric of a name, as the run knows it or as the scenario wrote it, in the seconds of a scope.
 pub(super) fn read(
     connection: &Transaction<'_>,
     run_id: &RunId,
@@ -51,13 +50,8 @@ pub(super) fn read(
     let (mut scope, steps) = find(connection, run_id, &scope.seconds_only(), |_| Ok(1), steps)?;
     let known = metric_rows::names(connection, scope.run)?;
     let known = known.metrics();
-    let number = known
-        .iter()
-        .position(|metric| metric.name == name)
-        .or_else(|| {
-            let mut names = known.iter().map(|metric| plain_text(&metric.name));
-            names.position(|known| known == name)
-        });
+    let as_known = visible_line(name, MAX_METRIC_NAME_BYTES);
+    let number = known.iter().position(|metric| metric.name == as_known);
     let number = number.ok_or_else(|| UnknownMetric(name.to_owned()))?;
     let kind = known[number].kind;
     let names = lines_of(kind);
