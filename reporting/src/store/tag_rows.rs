@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use rusqlite::{Connection, params};
 
 use super::error::{StoreError, StoreResult};
-use super::integers::{from_sql, small_from_sql};
+use super::integers::{from_sql, small_from_sql, to_sql};
 use super::scope_rows::{Numbers, Part, Requests};
 use super::stored_interval::{self, INTERVAL_COLUMNS, PLACES};
 use crate::measure::interval::{IntervalSum, PackedInterval};
@@ -43,6 +43,7 @@ pub(super) fn add(
         *INTERVAL_COLUMNS
     ))?;
     let mut insert = connection.prepare_cached(&INSERT)?;
+    let mut requests = 0_u64;
     for ((second, tag), parts) in added {
         let Some(tag) = tags.get(*tag) else { continue };
         let mut rows = stored.query(params![run, tag, second])?;
@@ -51,6 +52,7 @@ pub(super) fn add(
         }
         drop(rows);
         for part in parts {
+            requests = requests.saturating_add(part.sums.requests());
             sum.add(part)?;
         }
         insert.raw_bind_parameter(1, run)?;
@@ -59,6 +61,31 @@ pub(super) fn add(
         stored_interval::bind(&mut insert, 4, &sum.take(), true)?;
         insert.raw_execute()?;
     }
+    if requests > 0 {
+        connection
+            .prepare_cached("UPDATE runs SET tag_requests = tag_requests + ?2 WHERE run = ?1")?
+            .execute(params![run, to_sql(requests)])?;
+    }
+    Ok(())
+}
+
+/// Requests of all tags of a run in all seconds, without reading their rows.
+pub(super) fn all_requests(connection: &Connection, run: i64) -> StoreResult<u64> {
+    let requests = connection
+        .prepare_cached("SELECT tag_requests FROM runs WHERE run = ?1")?
+        .query_row([run], |row| row.get(0))?;
+    Ok(from_sql(requests))
+}
+
+/// Adds up again what [`all_requests`] gives: rows of a bundle may come without it, or with another.
+pub(super) fn add_up(connection: &Connection, run: i64) -> StoreResult<()> {
+    // As a number with a point, of which no sum of rows is too large; exact up to 2^53 requests.
+    connection.execute(
+        "UPDATE runs SET tag_requests =
+             (SELECT CAST(total(requests) AS INTEGER) FROM tag_intervals WHERE run = ?1)
+         WHERE run = ?1",
+        [run],
+    )?;
     Ok(())
 }
 
@@ -176,6 +203,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let connection = open_writer(dir.path()).unwrap();
         let tags = ["api", "slow"].map(str::to_owned);
+        let run =
+            "INSERT INTO runs (run, id, test, number, definition, phase, is_over, created_at_us)
+                   VALUES (7, 'r', 't', 1, '', '', 0, 0)";
+        connection.execute(run, []).unwrap();
         let mut sum = IntervalSum::default();
         let parts = [
             requests_of(&[10, 20], 1),
@@ -202,6 +233,11 @@ mod tests {
         assert_eq!(counted(&["api"], 0..9), 5);
         assert_eq!(counted(&["api", "slow"], 6..9), 3);
         assert_eq!(counted(&["never"], 0..9), 0);
+        assert_eq!(all_requests(&connection, 7).unwrap(), 7);
+        let forget = "UPDATE runs SET tag_requests = 1";
+        connection.execute(forget, []).unwrap();
+        add_up(&connection, 7).unwrap();
+        assert_eq!(all_requests(&connection, 7).unwrap(), 7);
         check(&connection, &tags).unwrap();
         assert!(check(&connection, &tags[1..]).is_err());
     }

@@ -73,6 +73,7 @@ pub(super) fn stage(file: &mut File, directory: &Path) -> BundleResult<Staged> {
     fill(&connection, &tables, &mut reader)?;
     connection.execute_batch("COMMIT")?;
     let record = check_rows(&connection)?;
+    tag_rows::add_up(&connection, STAGED)?;
     Ok(Staged {
         connection,
         tables,

@@ -9,7 +9,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 29] = [
+pub(super) const MIGRATIONS: [&str; 30] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -404,5 +404,11 @@ pub(super) const MIGRATIONS: [&str; 29] = [
         statuses BLOB NOT NULL,
         PRIMARY KEY (run, tag, bucket)
     ) WITHOUT ROWID;
+",
+    // What is stored of tags, so that whether more has come is known without reading their rows.
+    "
+    ALTER TABLE runs ADD COLUMN tag_requests INTEGER NOT NULL DEFAULT 0;    -- of tag_intervals, added up
+    UPDATE runs SET tag_requests =
+        (SELECT coalesce(sum(requests), 0) FROM tag_intervals WHERE tag_intervals.run = runs.run);
 ",
 ];

@@ -9,6 +9,7 @@ use crate::measure::interval::{Measure, Measures, SparseInterval};
 use crate::measure::windows::ANY_STEP;
 use crate::store::error::{StoreError, StoreResult};
 use crate::store::health_rows::saturated;
+use crate::store::run_rows::key_of;
 use crate::store::scope::{RowScope, Scope, Window};
 use crate::store::scope_rows::{self, Numbers, Part, Requests, Wanted};
 use crate::store::{metric_rows, tag_rows};
@@ -24,22 +25,29 @@ pub(super) fn take_in(
     until: u32,
 ) -> StoreResult<()> {
     let apart = evaluation.counted_apart();
-    let counted = counted_in(connection, run_id, evaluation.next()..until, &apart)?;
+    let new = evaluation.next()..until;
+    let mut counted = counted_in(connection, run_id, new.clone(), &apart)?;
+    let key = key_of(connection, run_id)?;
+    counted.tagged = tag_rows::requests(connection, key, &apart.tags, new)?;
     evaluation.take_in(until, counted, |need, seconds| {
         read(connection, run_id, need, seconds)
     })
 }
 
-/// What a run had before a second.
+/// What a run had before a second, after which it has nothing: this is asked inside of the only writer, and what is stored of tags
+/// by second would take long to read.
 pub(super) fn counted_before(
     connection: &Connection,
     run_id: &RunId,
     second: u32,
     apart: &CountedApart,
 ) -> StoreResult<Counted> {
-    counted_in(connection, run_id, 0..second, apart)
+    let mut counted = counted_in(connection, run_id, 0..second, apart)?;
+    counted.tagged = tag_rows::all_requests(connection, key_of(connection, run_id)?)?;
+    Ok(counted)
 }
 
+/// The same of some seconds, but for tags.
 fn counted_in(
     connection: &Connection,
     run_id: &RunId,
@@ -68,7 +76,6 @@ fn counted_in(
         }
         Ok(())
     })?;
-    counted.tagged = tag_rows::requests(connection, scope.run, &apart.tags, scope.from..scope.to)?;
     if !apart.metrics.is_empty() {
         let names = metric_rows::names(connection, scope.run)?;
         let named = names.metrics().iter().zip(0..);
