@@ -35,6 +35,10 @@ struct AgentSide {
 
 impl AgentSide {
     async fn prepare(scenario: Scenario, worker: u32) -> Self {
+        Self::prepare_counting(scenario, worker, Vec::new()).await
+    }
+
+    async fn prepare_counting(scenario: Scenario, worker: u32, counted_tags: Vec<String>) -> Self {
         let (ours, theirs) = StdUnixStream::pair().unwrap();
         for socket in [&ours, &theirs] {
             socket.set_nonblocking(true).unwrap();
@@ -70,7 +74,7 @@ impl AgentSide {
                 test,
                 worker,
                 evaluates_shape: false,
-                counted_tags: Vec::new(),
+                counted_tags,
             })
             .await;
         agent
@@ -387,6 +391,22 @@ async fn a_scenario_can_stop_the_test() {
     }
     agent.say(&ToWorker::Stop).await;
     assert_eq!(agent.end().await, None, "the agent knows why already");
+}
+
+#[tokio::test]
+async fn a_tag_that_no_selected_task_has_ends_the_preparation() {
+    async fn idle(_: &mut (), _: &mut Client) -> TaskResult {
+        Ok(())
+    }
+    let scenario = Scenario::new("untagged")
+        .user(FastHttpUser::<()>::new("Idler").named_task("idle", 1, idle));
+    let mut agent = AgentSide::prepare_counting(scenario, 0, vec!["slow".into()]).await;
+    let failure = agent.end().await.unwrap();
+    assert!(
+        failure.contains("tag `slow`, which none of the selected tasks of scenario `untagged` has"),
+        "{failure}"
+    );
+    agent.session_end().await.unwrap();
 }
 
 #[tokio::test]
