@@ -404,7 +404,7 @@ async fn the_summary_has_the_published_form_and_the_exact_numbers() {
     let expected = serde_json::json!({
         "run": {
             "id": "run000000001", "number": 1, "test": "checkout", "type": "Locust",
-            "infrastructure": "local", "status": "Failed", "failure_reason": "agent a was lost", "failure_code": "other",
+            "infrastructure": "local", "status": "Failed", "failure_reason": "agent a was lost", "failure_code": "other", "finished_early": null,
             "users": 100, "duration_s": 86_400, "ramp_up_s": 10, "workers": 1, "builds": [],
             "started_at": "2026-11-22T05:49:00.250000Z", "elapsed_s": 4.0,
         },

@@ -75,6 +75,9 @@ async fn requests_count_for_the_tags_of_their_task_and_of_the_task_sets_around_i
     // Each twice, once through the fork.
     assert!(recorded.chunks(2).all(|pair| pair[0] == pair[1]));
     recorded.dedup();
+    // How far the next round comes before the stop depends on the machine.
+    let last = recorded.iter().position(|(name, _)| *name == "last");
+    recorded.drain(last.unwrap() + 1..recorded.len() - 1);
     let expected = [
         ("hello", ""),
         ("plain", ""),
