@@ -413,10 +413,10 @@ fields! {
         about_set: "all equal",
         is_advanced: true,
     };
-    /// Conditions on what the run measures, such as `p95 < 500ms for GET /checkout`; a breach makes the verdict that the test
-    /// failed. Each is a text or, in test files and JSON, an object with `condition` and the keys `for`, `during`, `within`
+    /// Conditions on what the run measures, such as `p95 < 500ms for GET /checkout` or `p95 < 300ms for tag api`; a breach
+    /// makes the verdict that the test failed. Each is a text or, in test files and JSON, an object with `condition` and the keys `for`, `during`, `within`
     /// and `abort_after` instead of these words in the text.
-    thresholds: Vec<String> as Thresholds, listed ThresholdValue, help "Condition on what the run measures, such as 'p95 < 500ms for GET /checkout' or 'error_rate < 1%'; repeat it for more. \
+    thresholds: Vec<String> as Thresholds, listed ThresholdValue, help "Condition on what the run measures, such as 'p95 < 500ms for GET /checkout', 'p95 < 300ms for tag api' or 'error_rate < 1%'; repeat it for more. \
         A breach makes the verdict that the test failed, and the exit code 1; replaces the test file's thresholds.", {
         flag: Some(Flag { alias: "threshold", value_name: "CONDITION", ..FLAG }),
         label: "Thresholds (one per line)",
