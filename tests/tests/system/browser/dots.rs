@@ -9,7 +9,7 @@ use super::looking::{LIVE, assert_quiet, eval, look_from_all_sides};
 use crate::support::{RUN_TIMEOUT, declared, greylag, mixed_requests, test};
 
 const SCATTER: &str = "[data-chart='response-time-distribution'] .chart-canvas";
-const DRAWN: &str = "return document.querySelectorAll('figure canvas').length >= 3
+const DRAWN: &str = "return document.querySelectorAll('figure canvas').length >= 2
     && document.querySelector(\"[data-chart='response-time-distribution']\").dataset.points > 10;";
 const DOTS_KNOWN: &str = "return document.querySelector(\"[data-chart='response-time-distribution']\").dataset.points > 10;";
 /// Names and texts of the panel that is shown; null while none is.
