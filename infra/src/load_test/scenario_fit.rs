@@ -44,7 +44,7 @@ pub enum MisfitError {
     )]
     TagOfDeclared { threshold: String },
     #[error(
-        "threshold `{threshold}` is for tag `{tag}`, whose tasks `exclude_tags` leaves out; leave out one of the two"
+        "threshold `{threshold}` is for tag `{tag}`, which is in `exclude_tags`, too; leave out one of the two"
     )]
     TagExcluded { threshold: String, tag: String },
 }
@@ -422,7 +422,7 @@ mod tests {
             ),
             (
                 contradictory,
-                "threshold `failures < 5 for tag slow` is for tag `slow`, whose tasks `exclude_tags` leaves out",
+                "threshold `failures < 5 for tag slow` is for tag `slow`, which is in `exclude_tags`, too",
             ),
             (
                 selecting(&["web"]),

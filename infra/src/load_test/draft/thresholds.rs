@@ -14,7 +14,7 @@ const WANTED: &str =
 pub(super) fn thresholds(section: &Section<'_>) -> Option<Vec<String>> {
     let elements = section.elements(KEY, "a threshold", WANTED, MAX_THRESHOLDS)?;
     let read = elements.into_iter().filter_map(|element| match element {
-        Element::Text(text, place) => match text.parse::<Threshold>() {
+        Element::Text(text, place) => match Threshold::written(text, &[]) {
             Ok(threshold) => Some(threshold.to_string()),
             Err(error) => {
                 place.wrong("", error.to_string());
@@ -48,7 +48,7 @@ fn of_table(table: &Section<'_>) -> Option<String> {
         .iter()
         .map(|(clause, text)| (*clause, text.as_str()))
         .collect();
-    match Threshold::from_parts(&table.text(CONDITION)?, &parts) {
+    match Threshold::written(&table.text(CONDITION)?, &parts) {
         Ok(threshold) => Some(threshold.to_string()),
         Err(error) => {
             table.wrong("", error.to_string());

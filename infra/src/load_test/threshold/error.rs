@@ -120,7 +120,7 @@ pub enum ThresholdProblem {
     LongName,
     #[error("the tag is missing after `tag`; write one that tasks have, such as `tag api`")]
     NoTag,
-    #[error("`{found}` does not begin a tag; did you mean `{meant}`?")]
+    #[error("tags follow the word `tag`, and not `{found}`; did you mean `{meant}`?")]
     NotTheWordTag { found: String, meant: String },
     #[error("the tag is longer than {MAX_NAME_BYTES} bytes, the maximum")]
     LongTag,

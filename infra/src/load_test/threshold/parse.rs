@@ -86,6 +86,26 @@ impl Threshold {
             problem,
         })
     }
+
+    /// The same of what a person writes now: a word like `tag` is a typing error there, and in what was saved a method.
+    ///
+    /// # Errors
+    /// As of [`Threshold::from_parts`].
+    pub(crate) fn written(text: &str, parts: &[(Clause, &str)]) -> Result<Self, ThresholdError> {
+        let threshold = Self::from_parts(text, parts)?;
+        match &threshold.of {
+            ThresholdSubject::Endpoint { method, name } if is_like_tag(method) => {
+                Err(ThresholdError {
+                    text: shown(text.trim()),
+                    problem: ThresholdProblem::NotTheWordTag {
+                        found: shown(method),
+                        meant: shown(&format!("{TAG} {}", name.trim())),
+                    },
+                })
+            }
+            _ => Ok(threshold),
+        }
+    }
 }
 
 fn read(text: &str, parts: &[(Clause, &str)]) -> Result<Threshold, ThresholdProblem> {
@@ -380,15 +400,6 @@ fn subject(text: &str) -> Result<ThresholdSubject, ThresholdProblem> {
     let parts = text.split_once(' ');
     // In quotation marks there may be nothing but spaces behind the word.
     let is_tag = parts.map_or(text, |(method, _)| method) == TAG;
-    if !is_tag
-        && let Some((word, name)) = parts
-        && is_like_tag(word)
-    {
-        return Err(ThresholdProblem::NotTheWordTag {
-            found: shown(word),
-            meant: shown(&format!("{TAG} {}", name.trim())),
-        });
-    }
     let Some((method, name)) =
         parts.filter(|(method, name)| !method.is_empty() && !name.is_empty())
     else {
