@@ -15,6 +15,9 @@ use crate::run::RunPhase;
 /// How far ahead of the decision a change of users lies, so that every agent hears of it before.
 pub const CHANGE_DELAY: Duration = Duration::from_millis(300);
 
+/// In place of the reason of a scenario that gives none.
+const NO_REASON: &str = "no reason given";
+
 impl RunLifecycle {
     /// Whether the run's users may be changed now.
     ///
@@ -110,7 +113,10 @@ impl RunLifecycle {
         if now < started_at || at >= self.record.profile.ends_at {
             return Vec::new();
         }
-        let reason = visible_line(reason, MAX_ERROR_BYTES);
+        let reason = match visible_line(reason, MAX_ERROR_BYTES) {
+            empty if empty.is_empty() => NO_REASON.to_owned(),
+            reason => reason,
+        };
         self.record.profile = self.record.profile.finished_at(at, reason.clone());
         // Agents that are away hear of it when they return.
         self.set_deadline(self.failing_deadline(now));

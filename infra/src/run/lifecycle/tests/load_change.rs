@@ -102,6 +102,11 @@ fn a_scenario_that_finishes_early_moves_the_planned_end() {
     }
     assert_eq!(run.record().phase, RunPhase::Finished);
 
+    let mut run = running();
+    let _ = run.handle(asks_to_finish("a", " \n"), now);
+    let early = run.record().profile.finished_early.as_ref().unwrap();
+    assert_eq!(early.reason, "no reason given");
+
     // An agent that does not end then is late from that end on, and not from the end that was planned first.
     let mut run = running();
     let _ = run.handle(ask.clone(), now);
