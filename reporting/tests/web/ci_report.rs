@@ -1,7 +1,7 @@
 //! What continuous integration shows of a run says what its summary says.
 
 use axum::http::StatusCode;
-use greylag_infra::LoadTest;
+use greylag_infra::{FailureReason, LoadTest, RunPhase, RunRecord};
 use greylag_reporting::AnnotationChange;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use quick_junit::{NonSuccessKind, Report, TestCaseStatus};
@@ -111,6 +111,47 @@ async fn junit_has_a_case_for_each_threshold_and_the_headline_numbers() {
 }
 
 #[tokio::test]
+async fn a_run_that_a_threshold_stopped_did_not_end_as_planned() {
+    let site = Site::start(None).await;
+    let test = LoadTest {
+        thresholds: vec![
+            "error_rate < 10% during whole abort after 2s"
+                .parse()
+                .expect("a threshold"),
+        ],
+        ..load_test("checkout")
+    };
+    let finished = site.finished_run(RUN, test, "/", "500").await;
+    let stopped = RunRecord {
+        phase: RunPhase::Failed(FailureReason::ThresholdBreached {
+            threshold: "error_rate < 10% during whole abort after 2s".to_owned(),
+            since_s: 3,
+        }),
+        ..finished
+    };
+    let store = site.coordinator.store();
+    store
+        .update_run(&stopped)
+        .await
+        .expect("the run is updated");
+    let answer = site.get(&format!("/api/v1/runs/{RUN}/junit.xml")).await;
+    let report = Report::deserialize_from_str(&answer.body).expect("a JUnit file");
+    // The run's own case, and that of the threshold.
+    assert_eq!((report.tests, report.failures, report.errors), (2, 2, 0));
+    let case = &report.test_suites[0].test_cases[0];
+    let TestCaseStatus::NonSuccess { kind, message, .. } = &case.status else {
+        panic!("{case:?}");
+    };
+    assert_eq!(*kind, NonSuccessKind::Failure);
+    let message = message.as_ref().expect("a message").as_str();
+    assert!(message.contains("error_rate < 10%"), "{message}");
+    let answer = site.get(&format!("/api/v1/runs/{RUN}/summary.md")).await;
+    let (_, texts) = read(&answer.body);
+    assert!(texts.starts_with("❌ checkout #1 failed"), "{texts}");
+    assert!(texts.contains("Verdict: failed"), "{texts}");
+}
+
+#[tokio::test]
 async fn markdown_shows_the_same_and_obeys_nothing() {
     let (site, summary) = site().await;
     let answer = site.get(&format!("/api/v1/runs/{RUN}/summary.md")).await;
@@ -134,6 +175,27 @@ async fn markdown_shows_the_same_and_obeys_nothing() {
     let at = rows.iter().position(|row| row[0] == "Requests").unwrap();
     let totals = &summary["totals"];
     assert_eq!(rows[at + 1][0], totals["requests"].to_string());
+    // Ten seconds with as many requests each: the bars are as high as they can be.
+    let chart = |name: &str| {
+        let row = rows.iter().find(|row| row[0] == name);
+        row.unwrap_or_else(|| panic!("no {name} in {rows:?}"))
+    };
+    let most = |key: &str| {
+        let series = summary["series"].as_array().unwrap();
+        let values = series.iter().filter_map(|point| point[key].as_f64());
+        values.fold(0.0, f64::max)
+    };
+    for (name, key) in [
+        ("Users", "users"),
+        ("Requests/s", "requests"),
+        ("Failures/s", "failures"),
+    ] {
+        let row = chart(name);
+        let shown: f64 = row[2].parse().unwrap();
+        assert!((shown - most(key)).abs() < 0.01, "{row:?}");
+    }
+    assert!(chart("Requests/s")[1].starts_with("██████████"), "{rows:?}");
+    assert_eq!(chart("p95")[2], "30.0 ms");
     let errors = summary["errors"].as_array().unwrap();
     let occurrences = errors[0]["occurrences"].to_string();
     let shown = rows.iter().find(|row| row[0] == occurrences);

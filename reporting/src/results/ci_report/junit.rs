@@ -46,10 +46,12 @@ pub(crate) fn junit(summary: &Summary, page: Option<&str>) -> Result<String, Ser
 }
 
 fn status_of_run(summary: &Summary) -> TestCaseStatus {
-    match fault(summary) {
-        Some(fault) => not(NonSuccessKind::Error, "failed", &fault),
-        None if summary.run.status == "Running" => skipped("the run is in progress"),
-        None => TestCaseStatus::success(),
+    match (fault(summary), &summary.run.failure_reason) {
+        (Some(fault), _) => not(NonSuccessKind::Error, "failed", &fault),
+        // By a threshold, which has a case of its own, too.
+        (None, Some(reason)) => not(NonSuccessKind::Failure, "stopped", reason),
+        (None, None) if summary.run.status == "Running" => skipped("the run is in progress"),
+        (None, None) => TestCaseStatus::success(),
     }
 }
 

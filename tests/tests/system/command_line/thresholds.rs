@@ -158,6 +158,42 @@ async fn thresholds_decide_the_exit_code_and_are_the_last_words() {
         "{markdown}"
     );
     assert!(page.contains("data-verdict=\"failed\""));
+
+    // One that a threshold stops has failed, with the same exit code, and everything says by which.
+    let condition = "error_rate < 1% during whole abort after 1s";
+    let aborted = aborting(&nginx.url(), condition);
+    fs::write(directory.path().join("test.toml"), aborted).expect("ours");
+    let ended = greylag()
+        .run_in(directory.path(), &arguments, RUN_TIMEOUT)
+        .await;
+    assert_eq!(ended.code, Some(7), "{ended:?}");
+    let (summary, json) = read_summary(&directory.path().join("out.json"));
+    assert_eq!(summary.run.status, "Failed");
+    assert_eq!(
+        summary.run.failure_code.as_deref(),
+        Some("threshold_breached")
+    );
+    assert!(summary.run.elapsed_s < 300.0, "{}", summary.run.elapsed_s);
+    assert_eq!(
+        states_of_junit(directory.path()),
+        words_of(&[(condition, "breached")])
+    );
+    let markdown = fs::read_to_string(directory.path().join("summary.md")).expect("it is written");
+    assert!(markdown.contains("**Verdict: failed**"), "{markdown}");
+    until_true("its webhook", SOON, || receiver.requests().len() == 2).await;
+    let (_, announced) = receiver.requests().remove(1);
+    assert_eq!(announced["run"], json["run"]);
+}
+
+/// The test with only this threshold, and long.
+fn aborting(host: &str, condition: &str) -> String {
+    let file = TEST_FILE.replace("HOST", host);
+    let file = file.replace("duration = \"4s\"", "duration = \"10m\"");
+    let (before, rest) = file
+        .split_once("thresholds = [")
+        .expect("the test has some");
+    let (_, after) = rest.split_once("]\n\n").expect("the list ends");
+    format!("{before}thresholds = ['{condition}']\n\n{after}")
 }
 
 /// States as people read them.
