@@ -274,3 +274,55 @@ async fn a_comparison_has_the_metrics_of_its_runs() {
         assert!(table.contains(&row.concat()), "{row:?} in {table}");
     }
 }
+
+#[tokio::test]
+async fn the_file_of_rows_has_what_the_summary_has() {
+    let site = Site::start(None).await;
+    counting_run(&site).await;
+    let path = format!("/api/v1/runs/{RUN}");
+    let summary = site.get(&format!("{path}/summary")).await.json();
+    let file = site.get(&format!("{path}/csv/custom_metrics")).await.body;
+    let mut rows = file.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let columns = rows.next().unwrap();
+    let metrics = summary["custom_metrics"].as_array().unwrap();
+    assert_eq!(metrics.len(), NAMES.len());
+    for (metric, row) in metrics.iter().zip(rows.by_ref()) {
+        assert_eq!(row.len(), columns.len(), "{row:?}");
+        assert_eq!(metric["name"], *row[0]);
+        assert_eq!(metric["kind"], *row[1]);
+        assert_eq!(metric["unit"], *row[2]);
+        for (column, key) in [
+            ("Count", "count"),
+            ("Per Second", "per_second"),
+            ("Rate", "rate"),
+            ("Last", "last"),
+            ("Average", "avg"),
+            ("Min", "min"),
+            ("Max", "max"),
+            ("50%", "p50"),
+            ("99%", "p99"),
+        ] {
+            let at = columns.iter().position(|known| *known == column).unwrap();
+            match metric[key].as_f64() {
+                None => assert_eq!(row[at], "", "{column} of {row:?}"),
+                Some(value) => {
+                    let shown: f64 = row[at].parse().unwrap();
+                    assert!(
+                        (shown - value).abs() <= value.abs() * 1e-9,
+                        "{column} of {row:?}"
+                    );
+                }
+            }
+        }
+    }
+    assert_eq!(rows.next(), None);
+    let total = columns.iter().position(|known| *known == "Total").unwrap();
+    let sent = file.lines().nth(1).unwrap().split(',').nth(total).unwrap();
+    let exact: i64 = [0, 1]
+        .iter()
+        .flat_map(|agent| counted(*agent, 0..RUN_S))
+        .filter(|(name, ..)| *name == NAMES[0])
+        .map(|(.., value)| value)
+        .sum();
+    assert!((sent.parse::<f64>().unwrap() - exact as f64 / 1e6).abs() < 1e-6);
+}

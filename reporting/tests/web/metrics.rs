@@ -1,11 +1,17 @@
 //! What Prometheus scrapes.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use greylag_infra::protocol::Endpoint;
+use greylag_reporting::Interval;
 
 use crate::site::{Site, load_test, snapshot};
 
 const RUN: &str = "abcdefabcdef";
+/// More than a run of 200 endpoints with short names has: twenty lines of some 120 bytes for each.
+const MAX_BYTES_OF_RUN: usize = 600_000;
 
 /// The value of the series with this name and these labels.
 fn value<'t>(text: &'t str, series: &str) -> Option<&'t str> {
@@ -81,6 +87,55 @@ async fn counts_of_a_run_are_those_of_its_results() {
         "application/openmetrics-text; version=1.0.0; charset=utf-8"
     );
     assert!(answer.body.ends_with("# EOF\n"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_thousand_endpoints_are_bounded_as_the_help_says() {
+    const RUNS: usize = 5;
+    const ENDPOINTS: u32 = 300;
+    const SHOWN: usize = 200;
+    let site = Site::start(None).await;
+    for run in 0..RUNS {
+        let id = run.to_string().repeat(12);
+        let mut results = snapshot(&id, "/", "500");
+        let mut interval = Interval::default();
+        interval.record(Duration::from_millis(10), None, 100, None);
+        let endpoint = |number| Endpoint {
+            method: "GET".to_owned(),
+            name: format!("/item/{number}"),
+        };
+        results.endpoints = (0..ENDPOINTS).map(endpoint).collect();
+        results.intervals = (0..ENDPOINTS)
+            .map(|number| interval.to_wire(1, number))
+            .collect();
+        site.running_run(&id, load_test("shop"), results).await;
+    }
+    let text = site.get("/metrics").await.body;
+    let requests: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("greylag_requests_total{"))
+        .filter_map(|line| line.rsplit_once(' '))
+        .collect();
+    assert_eq!(requests.len(), RUNS * (SHOWN + 1));
+    let others = requests
+        .iter()
+        .filter(|(series, _)| series.contains("name=\"(other)\""));
+    let others: Vec<_> = others.map(|(_, count)| *count).collect();
+    assert_eq!(others, ["100"; RUNS]);
+    let sum: u64 = requests
+        .iter()
+        .filter_map(|(_, count)| count.parse::<u64>().ok())
+        .sum();
+    assert_eq!(sum, RUNS as u64 * u64::from(ENDPOINTS));
+    let help = text
+        .lines()
+        .find(|line| line.starts_with("# HELP greylag_requests"));
+    let help = help.expect("a help");
+    assert!(
+        help.contains("first 200, with at most 16 KiB of names"),
+        "{help}"
+    );
+    assert!(text.len() < RUNS * MAX_BYTES_OF_RUN, "{} bytes", text.len());
 }
 
 /// Its counts would stay for ever, and Prometheus keeps them.

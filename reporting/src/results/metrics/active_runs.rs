@@ -18,7 +18,7 @@ pub(super) const MAX_RUNS: usize = 10;
 /// Endpoints of a run that have series of their own, at most: those that were requested first, so that later ones change nothing.
 pub(super) const MAX_ENDPOINTS_OF_RUN: usize = 200;
 /// Bytes of their methods and names, at most. Each stands in some twenty lines.
-const MAX_NAME_BYTES_OF_RUN: usize = 16 * 1024;
+pub(super) const MAX_NAME_BYTES_OF_RUN: usize = 16 * 1024;
 /// How long a run is still shown after its end, so that its last counts are scraped.
 pub(super) const SHOWN_AFTER_END: Duration = Duration::from_secs(5 * 60);
 /// Newest runs among which those are looked for that ended lately.

@@ -10,7 +10,8 @@ use prometheus_client::registry::Registry;
 
 use super::Metrics;
 use super::active_runs::{
-    ActiveRun, BUCKETS_US, EndpointCounts, MAX_ENDPOINTS_OF_RUN, MAX_RUNS, SHOWN_AFTER_END,
+    ActiveRun, BUCKETS_US, EndpointCounts, MAX_ENDPOINTS_OF_RUN, MAX_NAME_BYTES_OF_RUN, MAX_RUNS,
+    SHOWN_AFTER_END,
 };
 use super::custom_families;
 use super::text::MetricsText;
@@ -139,7 +140,8 @@ impl Families {
                 .encode_gauge(&run.users)?;
         }
         let requests = format!(
-            "Finished requests, failed ones included. The first {MAX_ENDPOINTS_OF_RUN} endpoints of a run are shown as such, the others together"
+            "Finished requests, failed ones included. Of a run's endpoints the first {MAX_ENDPOINTS_OF_RUN}, with at most {} KiB of names, have series of their own, the others one together",
+            MAX_NAME_BYTES_OF_RUN / 1024
         );
         let mut family =
             encoder.encode_descriptor("greylag_requests", &requests, None, MetricType::Counter)?;
