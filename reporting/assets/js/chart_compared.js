@@ -73,6 +73,10 @@ export class ComparedChart extends Chart {
     for (const source of this.sources) source.want(isSeen);
   }
 
+  isReady() {
+    return this.sources.every((source) => source.isReady());
+  }
+
   /** The points of each run, in the order of the runs. */
   #lines() {
     return this.sources.map(({ data }, index) => {

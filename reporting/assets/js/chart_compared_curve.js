@@ -28,6 +28,10 @@ export class ComparedCurve extends Chart {
     for (const source of this.sources) source.want(isSeen);
   }
 
+  isReady() {
+    return this.sources.every((source) => source.isReady());
+  }
+
   #curves() {
     return this.sources.map(({ data }) => data?.curve ?? []);
   }

@@ -53,7 +53,7 @@ export class DistributionChart extends Chart {
   }
 
   isReady() {
-    return this.source.data !== null;
+    return this.source.isReady();
   }
 
   #rows() {

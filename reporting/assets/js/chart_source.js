@@ -12,6 +12,8 @@ export class ChartSource {
   data = null;
   error = null;
   #asked = null;
+  /** What `data` answers. */
+  #answeredPath = null;
   #wholeAt = -Infinity;
   #doneAt = -Infinity;
   #abort = null;
@@ -27,6 +29,11 @@ export class ChartSource {
     this.path = path;
     this.hasGaps = hasGaps;
     this.changed = changed;
+  }
+
+  /** Whether it has what is shown, and not what was shown before. */
+  isReady() {
+    return this.data !== null && this.#answeredPath === this.path();
   }
 
   /** Whether the chart is seen, and so needs its data. */
@@ -70,6 +77,7 @@ export class ChartSource {
       const [before, query = ""] = path.split("?");
       const all = new URLSearchParams([...new URLSearchParams(query), ...Object.entries(more)]);
       const { ok, body } = await source().json(this.id, `${before}?${all}`, { signal: abort.signal });
+      this.#answeredPath = path;
       this.#take(ok ? body : null, ok ? null : body.error, isPart, now);
       this.#answered = generation;
     } catch {

@@ -66,7 +66,7 @@ export class SourcedChart extends Chart {
   }
 
   isReady() {
-    return this.source.data !== null;
+    return this.source.isReady();
   }
 
   lines() {
