@@ -76,8 +76,8 @@ struct Pushes {
     last: Option<Instant>,
     /// The runs that were not over then.
     unfinished: BTreeSet<RunId>,
-    /// Those that were, and when the collector last took their counts.
-    ended: BTreeMap<RunId, Instant>,
+    /// Those that were, when the collector last took their counts, and what it made of them.
+    ended: BTreeMap<RunId, (Instant, Taken)>,
     /// What the collector made of the last one.
     taken: Taken,
 }
@@ -135,20 +135,24 @@ impl Pushes {
         // Until something has been pushed, nothing waits for an end.
         self.unfinished.clear();
         self.ended
-            .retain(|_, taken| taken.elapsed() < AGAIN_AFTER_END);
+            .retain(|_, (last, _)| last.elapsed() < AGAIN_AFTER_END);
         let is_wanted = |run: &RunRecord| !self.ended.contains_key(&run.id);
         let counts = otlp_of(coordinator, is_wanted).await?;
-        // At once, so that a collector that does not answer is waited for only once.
+        // All together, so that a collector that does not answer is waited for only once.
         let sent = counts.into_iter().map(|of_run| {
             let answer = (collector.send)(of_run.message);
             async move { (of_run.run, of_run.is_over, Taken::of(answer.await)) }
         });
-        let mut all = Vec::new();
+        let mut all: Vec<Taken> = self
+            .ended
+            .values()
+            .map(|(_, taken)| taken.clone())
+            .collect();
         for (run, is_over, taken) in join_all(sent).await {
             if !is_over {
                 self.unfinished.insert(run);
             } else if !matches!(taken, Taken::Not(_)) {
-                self.ended.insert(run, Instant::now());
+                self.ended.insert(run, (Instant::now(), taken.clone()));
             }
             all.push(taken);
         }

@@ -38,7 +38,7 @@ const METHODS: [&str; 9] = [
 pub(crate) struct RunCounts {
     pub(crate) run: RunId,
     pub(crate) is_over: bool,
-    /// An `ExportMetricsServiceRequest` by itself: collectors take 4 MiB at once unless they are set up otherwise.
+    /// An `ExportMetricsServiceRequest` by itself: collectors take 4 MiB in one unless they are set up otherwise.
     pub(crate) message: Vec<u8>,
 }
 
