@@ -42,7 +42,7 @@ const MAX_FILE_BYTES: usize = 5_000_000;
 /// Of these for the links that a page has which shows parts, and for what it says of them.
 const RESERVED_BYTES: usize = 50_000;
 /// What a file says that has only the whole run.
-const NO_PARTS: &str = "It shows the whole run only, and no charts of custom metrics: it has no results, or too many endpoints for a file.";
+const NO_PARTS: &str = "This file shows the whole run only, and no charts of custom metrics: the run has no results, or too many endpoints for a file.";
 
 /// What takes the place of assets and of the server in a page that is a file.
 #[derive(Debug)]
