@@ -1,12 +1,25 @@
-//! The metrics as the real Prometheus reads them.
+//! The metrics as the real Prometheus reads them, and a collector of OpenTelemetry.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::routing::post;
+use greylag_tests::wait::until_true;
 use greylag_tests::{Api, Cluster, Nginx, Process, clean_command, find_program, free_port, wait};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value;
+use opentelemetry_proto::tonic::metrics::v1::metric;
+use prost::Message as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use crate::support::{RUN_TIMEOUT, SOON, greylag, test};
 
@@ -72,6 +85,84 @@ impl Prometheus {
     }
 }
 
+/// A collector of OpenTelemetry that adds up the requests of each agent.
+struct OtlpCollector {
+    url: String,
+    counted: Counted,
+    server: JoinHandle<()>,
+}
+
+/// The requests of each agent by the last push, and by any push the most.
+type Counted = Arc<Mutex<BTreeMap<String, (u64, u64)>>>;
+
+impl OtlpCollector {
+    async fn start() -> Self {
+        let counted = Counted::default();
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a free port of this machine");
+        let address = listener.local_addr().expect("it is bound");
+        let routes = Router::new()
+            .route("/v1/metrics", post(take))
+            .with_state(Arc::clone(&counted));
+        Self {
+            url: format!("http://{address}"),
+            counted,
+            server: tokio::spawn(async {
+                axum::serve(listener, routes)
+                    .await
+                    .expect("it serves until it is aborted");
+            }),
+        }
+    }
+
+    fn counted(&self) -> BTreeMap<String, (u64, u64)> {
+        lock(&self.counted).clone()
+    }
+}
+
+impl Drop for OtlpCollector {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+fn lock(counted: &Counted) -> MutexGuard<'_, BTreeMap<String, (u64, u64)>> {
+    counted.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn take(State(counted): State<Counted>, message: Bytes) {
+    let request = ExportMetricsServiceRequest::decode(message).expect("the official types read it");
+    let metrics = request
+        .resource_metrics
+        .iter()
+        .flat_map(|resource| &resource.scope_metrics)
+        .flat_map(|scope| &scope.metrics);
+    let mut requests = BTreeMap::<String, u64>::new();
+    for metric in metrics.filter(|metric| metric.name == "http.client.request.duration") {
+        let Some(metric::Data::Histogram(histogram)) = &metric.data else {
+            panic!("{metric:?}");
+        };
+        for point in &histogram.data_points {
+            let agent = point
+                .attributes
+                .iter()
+                .find(|one| one.key == "greylag.agent");
+            let agent = agent.and_then(|one| one.value.as_ref()?.value.as_ref());
+            let Some(any_value::Value::StringValue(agent)) = agent else {
+                panic!("{point:?}");
+            };
+            *requests.entry(agent.clone()).or_default() += point.count;
+        }
+    }
+    for (agent, requests) in requests {
+        let mut counted = lock(&counted);
+        let (last, most) = counted.entry(agent).or_default();
+        *last = requests;
+        *most = requests.max(*most);
+    }
+}
+
 /// What `promtool` says of metrics; nothing where they are as they should be.
 fn check_metrics(text: &str) -> String {
     let program = find_program(&["promtool"]).expect("it comes with prometheus");
@@ -108,7 +199,9 @@ fn dashboard_queries() -> Vec<String> {
 #[tokio::test]
 async fn prometheus_reads_what_the_page_shows() {
     let nginx = Nginx::start().await;
-    let mut cluster = Cluster::start(&greylag())
+    let collector = OtlpCollector::start().await;
+    let pushing = ["--otlp", &collector.url, "--otlp-protocol", "http/protobuf"];
+    let mut cluster = Cluster::start_with(&greylag(), &pushing)
         .await
         .with_agents("lab", &["east", "west"])
         .await;
@@ -137,6 +230,24 @@ async fn prometheus_reads_what_the_page_shows() {
         .wait_for(&all, |requests| requests >= total)
         .await;
     assert_eq!(prometheus.value(&all).await, Ok(total));
+    // The collector gets the last counts, too, and never less than it had.
+    let pushed = || {
+        collector
+            .counted()
+            .values()
+            .map(|(last, _)| last)
+            .sum::<u64>()
+    };
+    until_true("the last push", SOON, || {
+        pushed() == summary.totals.requests
+    })
+    .await;
+    let counted = collector.counted();
+    assert!(counted.keys().eq(["east", "west"]), "{counted:?}");
+    assert!(
+        counted.values().all(|(last, most)| last == most),
+        "{counted:?}"
+    );
     let failures = format!("sum(greylag_failures_total{of_run})");
     assert_eq!(
         prometheus.value(&failures).await,
