@@ -9,7 +9,7 @@ use greylag_infra::{
     ThresholdMetric, ThresholdPhase, ThresholdResult, ThresholdState, ThresholdSubject,
     TimeStatistic, TimedSpan,
 };
-use greylag_reporting::{Arrivals, Interval, Measure, Store};
+use greylag_reporting::{Arrivals, Interval, Measure, Store, ThresholdAbort};
 use proptest::prelude::*;
 
 use crate::scopes::events::{
@@ -104,7 +104,9 @@ fn threshold() -> impl Strategy<Value = String> {
     let phases = vec!["ramp-up", "steady", "ramp-down", "whole"];
     let during = prop::option::of(prop::sample::select(phases));
     let within = prop::option::of(prop::sample::select(vec![1_u32, 7, 30, 90, 700]));
-    (metric, of, during, within).prop_map(|((name, sign, limit, unit), of, during, within)| {
+    let abort = prop::option::weighted(0.1, prop::sample::select(vec![1_u32, 20, 200]));
+    let parts = (metric, of, during, within, abort);
+    parts.prop_map(|((name, sign, limit, unit), of, during, within, abort)| {
         let is_of_requests =
             !matches!(name, "skipped" | "generator.saturated") && !name.starts_with("metric");
         // That no value is below 0 cannot be asked.
@@ -119,6 +121,9 @@ fn threshold() -> impl Strategy<Value = String> {
         }
         if let Some(within) = within {
             text += &format!(" within {within}s");
+        }
+        if let Some(abort) = abort {
+            text += &format!(" abort after {abort}s");
         }
         text
     })
@@ -368,6 +373,30 @@ fn check(
     }
 }
 
+/// The first threshold for which the run is to be stopped when the seconds before `until` are known, and since when.
+fn naive_abort(
+    record: &RunRecord,
+    events: &[Event],
+    plan: &Plan,
+    until: u32,
+) -> Option<ThresholdAbort> {
+    let mut thresholds = record.test.thresholds.iter();
+    thresholds.find_map(|threshold| {
+        let naive = Naive {
+            events,
+            plan,
+            threshold: threshold.clone(),
+        };
+        let (_, since, _) = naive.judged(until, None);
+        let since_s = since?;
+        let is_due = until - since_s >= threshold.abort_after_s?;
+        is_due.then(|| ThresholdAbort {
+            threshold: threshold.to_string(),
+            since_s,
+        })
+    })
+}
+
 /// All agents have delivered the seconds before this one.
 fn delivered(record: &RunRecord, until: u32) -> RunRecord {
     let mut record = record.clone();
@@ -390,6 +419,7 @@ proptest! {
         early in 0..300_u32,
         moments in prop::collection::btree_set(0..700_u32, 3),
         is_restarted in any::<bool>(),
+        closely in 0..200_u32,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -407,9 +437,13 @@ proptest! {
             let store = if is_restarted {
                 store.close().await;
                 let store = Store::open(dir.path()).unwrap();
-                for until in moments {
+                // Second by second for a while, because the run must be stopped in the right one.
+                let closely = closely..closely + 30;
+                for until in closely.chain(moments.into_iter().filter(|moment| *moment >= 230)) {
                     let judgement = store.judge(&delivered(&record, until)).await.unwrap();
                     check(&judgement.results, &events, &plan, until, None);
+                    let abort = naive_abort(&record, &events, &plan, until);
+                    prop_assert_eq!(judgement.abort, abort, "at {}", until);
                 }
                 store
             } else {
