@@ -3,8 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU128;
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_bytes::ByteBuf;
 
 /// Bytes of an id.
@@ -55,26 +54,6 @@ pub(super) fn if_valid<'de, D: Deserializer<'de>>(
     Ok(bytes.and_then(|bytes| TraceId::of_bytes(&bytes)))
 }
 
-impl<'de> Deserialize<'de> for TraceId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_bytes(BytesVisitor)
-    }
-}
-
-struct BytesVisitor;
-
-impl Visitor<'_> for BytesVisitor {
-    type Value = TraceId;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{BYTES} bytes that are not all zero")
-    }
-
-    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<TraceId, E> {
-        TraceId::of_bytes(bytes).ok_or_else(|| E::invalid_length(bytes.len(), &self))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,14 +64,12 @@ mod tests {
         assert_eq!(id.to_string(), "0af7651916cd43dd8448eb211c80319c");
         let packed = rmp_serde::to_vec(&id).unwrap();
         assert_eq!(packed.len(), 2 + BYTES);
-        assert_eq!(rmp_serde::from_slice::<TraceId>(&packed).unwrap(), id);
+        let read = |packed: &[u8]| if_valid(&mut rmp_serde::Deserializer::new(packed)).unwrap();
+        assert_eq!(read(&packed), Some(id));
         assert!(TraceId::new(0).is_none());
         for wrong in [&[0; BYTES][..], &[1; BYTES - 1], &[1; BYTES + 1]] {
             let packed = rmp_serde::to_vec(serde_bytes::Bytes::new(wrong)).unwrap();
-            assert!(
-                rmp_serde::from_slice::<TraceId>(&packed).is_err(),
-                "{wrong:?}"
-            );
+            assert_eq!(read(&packed), None, "{wrong:?}");
         }
     }
 }
