@@ -557,22 +557,14 @@ mod tests {
             bytes[at] = to;
             BucketCounts::decode(&bytes)
         };
-        assert_eq!(
-            BucketCounts::decode(&plain[..3]),
-            Err(HistogramError::CutShort)
-        );
-        assert_eq!(
-            BucketCounts::decode(&plain[..39]),
-            Err(HistogramError::CutShort)
-        );
-        assert_eq!(
-            BucketCounts::decode(&plain[..45]),
-            Err(HistogramError::CutShort)
-        );
-        assert_eq!(
-            BucketCounts::decode(&compressed[..compressed.len() - 1]),
-            Err(HistogramError::CutShort)
-        );
+        for cut in [
+            &plain[..3],
+            &plain[..39],
+            &plain[..45],
+            &compressed[..compressed.len() - 1],
+        ] {
+            assert_eq!(BucketCounts::decode(cut), Err(HistogramError::CutShort));
+        }
         assert_eq!(
             changed(&plain, 3, 0),
             Err(HistogramError::Cookie(0x1c84_9300))
