@@ -22,7 +22,44 @@ pub(super) struct KeptBaseline {
     #[serde(default)]
     pub(super) id: Option<RunId>,
     /// What the metric of each threshold was there; nothing where none is about a baseline.
+    #[serde(with = "exact")]
     pub(super) values: Vec<Option<f64>>,
+}
+
+/// Numbers as texts. Where JSON has them as numbers, one may be read with another last place, and what is equal to its baseline
+/// would exceed it once the coordinator has been restarted.
+mod exact {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// As it is written, or as earlier versions wrote it.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Text(String),
+        Number(f64),
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        values: &[Option<f64>],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let texts = values
+            .iter()
+            .map(|value| value.map(|value| value.to_string()));
+        serializer.collect_seq(texts)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<Option<f64>>, D::Error> {
+        let written = Vec::<Option<Written>>::deserialize(deserializer)?;
+        let values = written.into_iter().map(|value| match value {
+            None => Ok(None),
+            Some(Written::Number(number)) => Ok(Some(number)),
+            Some(Written::Text(text)) => text.parse().map(Some).map_err(D::Error::custom),
+        });
+        values.collect()
+    }
 }
 
 impl Store {
@@ -109,4 +146,26 @@ fn find(connection: &Connection, run: &RunRecord) -> StoreResult<Option<RunRecor
         named => named.to_owned(),
     };
     named_run::find(connection, &name, Some(&run.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_exact_and_what_earlier_versions_kept_can_be_read() {
+        let fractions =
+            (1..200).flat_map(|of| (0..of).map(move |part| f64::from(part) / f64::from(of)));
+        let kept = KeptBaseline {
+            values: fractions.map(Some).chain([None]).collect(),
+            ..KeptBaseline::default()
+        };
+        let read: KeptBaseline = from_json(&json(&kept)).unwrap();
+        assert_eq!(read.values, kept.values);
+        let earlier: KeptBaseline =
+            from_json(r#"{"run": "a#1", "values": [0.5, null, 3]}"#).unwrap();
+        assert_eq!(earlier.values, [Some(0.5), None, Some(3.0)]);
+        let damaged: StoreResult<KeptBaseline> = from_json(r#"{"run": null, "values": ["x"]}"#);
+        assert!(damaged.is_err());
+    }
 }
