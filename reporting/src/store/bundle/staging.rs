@@ -261,14 +261,29 @@ fn check_texts(connection: &Connection, record: &RunRecord) -> StoreResult<()> {
 }
 
 /// Whether seconds, levels and numbers are within what a run may have.
+///
+/// Nothing counts behind the last second of a run. What stood there would be in no window, but among the sums of a table, and a run whose
+/// sums do not agree with what is read of it second by second would be judged again whenever somebody looks at it.
 fn check_places(connection: &Connection) -> BundleResult<()> {
-    let most = (MAX_DURATION + MOST_AFTERWARDS).as_secs();
-    let last = connection.query_row("SELECT coalesce(last_second, 0) FROM runs", [], |row| {
-        row.get::<_, i64>(0)
-    })?;
-    if u64::try_from(last).is_err() || last as u64 > most {
+    let longest = (MAX_DURATION + MOST_AFTERWARDS).as_secs();
+    let longest = i64::try_from(longest).unwrap_or(i64::MAX);
+    let last: Option<i64> =
+        connection.query_row("SELECT last_second FROM runs", [], |row| row.get(0))?;
+    if last.is_some_and(|last| !(0..=longest).contains(&last)) {
         return Err(BundleError::invalid("table runs", "the run is too long"));
     }
+    // Without a last one it has none.
+    let last = last.unwrap_or(-1);
+    let refuse_outside = |table: &str, condition: &str, last: i64| -> BundleResult<()> {
+        let rows = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE {condition})");
+        match connection.query_row(&rows, [last], |row| row.get(0))? {
+            true => {
+                let place = format!("table {table}");
+                Err(BundleError::invalid(place, "a row is outside of the run"))
+            }
+            false => Ok(()),
+        }
+    };
     for table in [
         "intervals",
         "errors",
@@ -279,39 +294,21 @@ fn check_places(connection: &Connection) -> BundleResult<()> {
         "health",
         "custom_values",
     ] {
-        let outside: bool = connection.query_row(
-            &format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE level NOT BETWEEN 0 AND ?1 OR bucket NOT BETWEEN 0 AND ?2)"),
-            rusqlite::params![LEVELS as i64 - 1, most as i64],
-            |row| row.get(0),
-        )?;
-        if outside {
-            let place = format!("table {table}");
-            return Err(BundleError::invalid(place, "a row is outside of the run"));
-        }
+        let levels = format!("level NOT BETWEEN 0 AND {}", LEVELS - 1);
+        // Agents say how they fare until they know that the run is over.
+        let last = if table == "health" { longest } else { last };
+        let condition = format!("{levels} OR bucket NOT BETWEEN 0 AND ?1");
+        refuse_outside(table, &condition, last)?;
     }
-    let outside: bool = connection.query_row(
-        "SELECT EXISTS (SELECT 1 FROM tag_intervals WHERE bucket NOT BETWEEN 0 AND ?1)",
-        [most as i64],
-        |row| row.get(0),
+    refuse_outside("tag_intervals", "bucket NOT BETWEEN 0 AND ?1", last)?;
+    refuse_outside(
+        "error_samples",
+        "at_us NOT BETWEEN 0 AND ?1 * 1000000 + 999999",
+        last,
     )?;
-    if outside {
-        return Err(BundleError::invalid(
-            "table tag_intervals",
-            "a row is outside of the run",
-        ));
-    }
-    let too_long: bool = connection.query_row(
-        "SELECT EXISTS (SELECT 1 FROM saturated WHERE length(seconds) > ?1 OR bucket NOT BETWEEN 0 AND ?2)",
-        rusqlite::params![MAX_SATURATED_BYTES, most as i64],
-        |row| row.get(0),
-    )?;
-    if too_long {
-        return Err(BundleError::invalid(
-            "table saturated",
-            "a row is outside of the run",
-        ));
-    }
-    Ok(())
+    let saturated =
+        format!("length(seconds) > {MAX_SATURATED_BYTES} OR bucket NOT BETWEEN 0 AND ?1");
+    refuse_outside("saturated", &saturated, longest)
 }
 
 /// Whether all that is packed can be read; else the table with what cannot.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rusqlite::types::Value;
 use sha2::{Digest, Sha256};
 
-use super::{RUN, add_run, dump, empty_store, export, import, leftovers};
+use super::{RUN, SECONDS, add_run, dump, empty_store, export, import, leftovers};
 use crate::measure::custom::{MetricSums, pack};
 use crate::store::bundle::error::BundleError;
 use crate::store::bundle::frames::{BundleReader, BundleWriter, Cell, Frame, Head};
@@ -333,6 +333,52 @@ async fn what_this_program_would_not_write_is_refused_with_its_place() {
     // The same without a change is taken.
     let same = remade(&bundle, head(now), |_, _, _| {});
     import(&to, &same).await.unwrap();
+}
+
+/// What stands behind the last second is in no window; of tags it would be counted, and the run judged again at each look at it.
+#[tokio::test]
+async fn rows_behind_the_last_second_of_the_run_are_refused() {
+    let (_dir, from) = empty_store().await;
+    add_run(&from, RUN, "checkout").await;
+    let bundle = export(&from, RUN).await.unwrap();
+    let (dir, to) = empty_store().await;
+    let before = dump(dir.path());
+    let moved = |of: &str, column: &str, value: i64| {
+        let head = Head {
+            schema: SCHEMA,
+            greylag: String::new(),
+        };
+        remade(&bundle, head, |name, columns, rows| {
+            if name == of {
+                let at = columns.iter().position(|known| known == column).unwrap();
+                rows.last_mut().unwrap()[at] = Cell(Value::Integer(value));
+            }
+        })
+    };
+    let end = i64::from(SECONDS);
+    for (table, column, behind) in [
+        ("intervals", "bucket", end),
+        ("errors", "bucket", end),
+        ("seconds", "bucket", end),
+        ("agent_seconds", "bucket", end),
+        ("agent_intervals", "bucket", end),
+        ("samples", "bucket", end),
+        ("custom_values", "bucket", end),
+        ("tag_intervals", "bucket", end),
+        ("error_samples", "at_us", end * 1_000_000),
+        // These have rows of later seconds, too, but not of any.
+        ("health", "bucket", 1 << 40),
+        ("saturated", "bucket", 1 << 40),
+    ] {
+        let altered = moved(table, column, behind);
+        let refused = import(&to, &altered).await.unwrap_err().to_string();
+        let place = format!("table {table}: a row is outside of the run");
+        assert!(refused.contains(&place), "{table}: {refused}");
+        assert_eq!(dump(dir.path()), before, "{table}");
+    }
+    // The last second is the run's.
+    let altered = moved("error_samples", "at_us", end * 1_000_000 - 1);
+    import(&to, &altered).await.unwrap();
 }
 
 /// Reads everything of a run that pages and the API show; the error of what cannot be read.
