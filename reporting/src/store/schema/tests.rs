@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use greylag_infra::protocol::{Endpoint, ErrorCount, Snapshot, UserChange};
+use greylag_infra::protocol::{Endpoint, ErrorCount, Snapshot, TagInterval, UserChange};
 use greylag_infra::{
     BuildInfo, Completeness, GeneratorNotice, LoadProfile, LoadTest, NoticeKind, RunAgent,
     RunPhase, RunRecord, WallTime,
@@ -444,4 +444,96 @@ async fn rows_of_agents_that_schema_11_rolled_up_are_not_rolled_up_again() {
             );
         }
     }
+}
+
+/// What tells whether results have come since a run was judged is the same as if this version had counted the tags.
+#[tokio::test]
+async fn requests_of_tags_that_schema_29_stored_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let run = |id: &str, number: u64| RunRecord {
+        id: id.into(),
+        number,
+        test: LoadTest {
+            thresholds: vec!["requests >= 1 for tag api during whole".parse().unwrap()],
+            duration_s: 3_600,
+            ..LoadTest::default()
+        },
+        phase: RunPhase::Running,
+        created_at: WallTime::default(),
+        started_at: Some(WallTime::default()),
+        ended_at: None,
+        agents: vec![RunAgent {
+            id: "a".into(),
+            name: "a".to_owned(),
+            workers: vec![0],
+            last_seq: 0,
+            saved_until: 0,
+            end: None,
+            build: BuildInfo::default(),
+        }],
+        profile: LoadProfile::default(),
+        completeness: Completeness::default(),
+    };
+    let save = async |store: &Store, id: &str, seq: u64, seconds: std::ops::Range<u32>| {
+        let intervals: Vec<_> = seconds
+            .map(|second| interval(false).to_wire(second, 0))
+            .collect();
+        let of_tag = intervals.iter().map(|interval| TagInterval {
+            tag: 0,
+            interval: interval.clone(),
+        });
+        let snapshot = Snapshot {
+            run_id: id.into(),
+            seq,
+            endpoints: vec![Endpoint {
+                method: "GET".to_owned(),
+                name: "/".to_owned(),
+            }],
+            tag_intervals: of_tag.collect(),
+            intervals,
+            ..Snapshot::default()
+        };
+        let (run, agent) = (id.into(), "a".into());
+        let saved = store.save_snapshot(&run, &agent, snapshot);
+        assert_eq!(saved.await.unwrap(), SaveOutcome::Saved);
+    };
+    let mut runs = Vec::new();
+    // Each interval has two requests; the last run has none.
+    for (id, seconds) in [("p", 3), ("q", 7), ("r", 0)] {
+        runs.push((store.create_run(run(id, 0)).await.unwrap(), 2 * seconds));
+        if seconds > 0 {
+            save(&store, id, 1, 0..seconds).await;
+        }
+    }
+    store.close().await;
+    drop(of_schema(dir.path(), 29));
+
+    let store = Store::open(dir.path()).unwrap();
+    save(&store, "q", 2, 7..9).await;
+    runs[1].1 += 4;
+    for (record, requests) in &mut runs {
+        record.phase = RunPhase::Finished;
+        record.ended_at = Some(WallTime::from_micros(10_000_000));
+        store.update_run(record).await.unwrap();
+        let results = store.threshold_results(record).await.unwrap();
+        assert_eq!(results[0].actual, Some(f64::from(*requests)));
+    }
+    store.close().await;
+    let kept = Connection::open(dir.path().join(DATABASE_FILE)).unwrap();
+    let mut kept = kept
+        .prepare("SELECT tag_requests, verdict FROM runs ORDER BY id")
+        .unwrap();
+    let kept = kept
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    let kept: Vec<(i64, Option<String>)> = kept.collect::<Result<_, _>>().unwrap();
+    // Without a verdict it would be judged again at each look at it.
+    let verdict = |text: &str| Some(text.to_owned());
+    let expected = [
+        (6, verdict("passed")),
+        (18, verdict("passed")),
+        (0, verdict("failed")),
+    ];
+    assert_eq!(kept, expected);
 }
