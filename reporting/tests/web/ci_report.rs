@@ -1,14 +1,17 @@
 //! What continuous integration shows of a run says what its summary says.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
+use greylag_infra::protocol::{Snapshot, UserChange};
 use greylag_infra::{FailureReason, LoadTest, RunPhase, RunRecord};
-use greylag_reporting::AnnotationChange;
+use greylag_reporting::{AnnotationChange, Interval};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
-use quick_junit::{NonSuccessKind, Report, TestCaseStatus};
+use quick_junit::{NonSuccessKind, Property, Report, TestCaseStatus};
 use serde_json::Value;
 
 use crate::compare::finished;
-use crate::site::{Site, load_test};
+use crate::site::{Site, load_test, snapshot};
 
 const RUN: &str = "abcdefabcdef";
 const NAME: &str = "a|b `<i>` @all";
@@ -202,6 +205,74 @@ async fn markdown_shows_the_same_and_obeys_nothing() {
     assert_eq!(shown.unwrap()[1], "GET /a|`b`");
     assert!(!texts.contains("baseline"), "{texts}");
     assert!(!answer.body.contains('\u{1b}'));
+}
+
+/// Each small chart is of what stands before it (users at the beginning of a second): users and requests rise, failures fall, and response times go up and down.
+#[tokio::test]
+async fn each_chart_of_markdown_has_a_shape_of_its_own() {
+    let site = Site::start(None).await;
+    let (mut intervals, mut user_changes) = (Vec::new(), Vec::new());
+    for second in 0..10 {
+        let mut interval = Interval::default();
+        for _ in 0..10 * (second + 1) {
+            let time = Duration::from_millis(u64::from(second % 3 + 1) * 10);
+            interval.record(time, None, 100, None);
+        }
+        for _ in second..10 {
+            interval.record(Duration::from_millis(10), None, 0, Some("500"));
+        }
+        intervals.push(interval.to_wire(second, 0));
+        user_changes.push(UserChange {
+            second,
+            started: 1,
+            ..UserChange::default()
+        });
+    }
+    let results = Snapshot {
+        intervals,
+        user_changes,
+        ..snapshot(RUN, "/", "500")
+    };
+    let mut run = site.running_run(RUN, load_test("shop"), results).await;
+    run.phase = RunPhase::Finished;
+    run.ended_at = run.started_at.map(|zero| zero + Duration::from_secs(10));
+    let store = site.coordinator.store();
+    store.update_run(&run).await.unwrap();
+    let answer = site.get(&format!("/api/v1/runs/{RUN}/summary.md")).await;
+    let (rows, _) = read(&answer.body);
+    for (name, bars, most) in [
+        ("Users", "▁▁▂▃▄▅▆▇██", "9"),
+        ("Requests/s", "▂▃▄▄▅▆▆▇██", "101"),
+        ("Failures/s", "██▇▆▅▅▄▃▂▁", "10"),
+        ("p95", "▃▆█▃▆█▃▆█▃", "30.0 ms"),
+    ] {
+        let row = rows.iter().find(|row| row[0] == name).unwrap();
+        assert!(row[1].starts_with(bars), "{row:?}");
+        assert_eq!(row[2], most, "{row:?}");
+    }
+}
+
+/// A file for CI is there for each run, and none is made up for one that is not there.
+#[tokio::test]
+async fn a_run_without_thresholds_has_no_verdict_and_an_unknown_one_no_file() {
+    let site = Site::start(None).await;
+    site.finished_run(RUN, load_test("shop"), "/", "500").await;
+    let answer = site.get(&format!("/api/v1/runs/{RUN}/junit.xml")).await;
+    let report = Report::deserialize_from_str(&answer.body).unwrap();
+    assert_eq!((report.tests, report.failures, report.errors), (1, 0, 0));
+    let properties = &report.test_suites[0].properties;
+    let has_verdict = |property: &Property| property.name.as_str() == "verdict";
+    assert!(!properties.iter().any(has_verdict), "{properties:?}");
+    let answer = site.get(&format!("/api/v1/runs/{RUN}/summary.md")).await;
+    let (_, texts) = read(&answer.body);
+    assert!(texts.starts_with("✅ shop #1 finished"), "{texts}");
+    assert!(!texts.contains("Verdict"), "{texts}");
+    for file in ["junit.xml", "summary.md"] {
+        let answer = site.get(&format!("/api/v1/runs/zzzzzzzzzzzz/{file}")).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{file}");
+        let message = answer.error_message();
+        assert!(message.contains("zzzzzzzzzzzz"), "{message}");
+    }
 }
 
 #[tokio::test]
