@@ -119,8 +119,7 @@ fn row(result: &ThresholdResult) -> ThresholdRow {
 /// The chart of a custom metric.
 const CUSTOM_METRIC: &str = "custom-metric";
 
-/// The limit of a threshold that is about what a page shows, in each chart of what it is about. Error rates have none: charts
-/// count errors per second.
+/// The limit of a threshold that is about what a page shows, in each chart of the very quantity; the README says which have none, and why.
 fn lines(
     threshold: &Threshold,
     result: &ThresholdResult,
