@@ -75,7 +75,7 @@ function showRow(row, error) {
     setText(cell, words);
     setAttribute(cell, "data-value", value);
   }
-  setAttribute(share, "title", `${percent(error.error_share)} of all errors`);
+  setAttribute(share, "title", error.error_share === null ? "" : `${percent(error.error_share)} of all errors`);
   showAgents(agents, error);
 }
 

@@ -158,9 +158,9 @@ export class Sum {
 export class Parts {
   /** Places of endpoints by the name that addresses have. */
   #places;
-  /** Of each endpoint, by part, [outcome, numbers, [from, to] of the bytes of each measure]. */
+  /** Of each group, which is an endpoint or all of them together, by part, [outcome, numbers, [from, to] of the bytes of each measure]. */
   #intervals;
-  /** Of each endpoint [outcome, second, requests, failures] in order of time. */
+  /** Of each group [outcome, second, requests, failures] in order of time. */
   #counts;
 
   /** `described`: names and edges; `bytes`: the parts. */
@@ -171,8 +171,9 @@ export class Parts {
     this.#places = new Map(this.endpoints.map((_, place) => [this.nameOf(place), place]).reverse());
     const reader = new Reader(bytes);
     const partCount = this.edges.length - 1;
-    this.#intervals = this.endpoints.map(() => Array.from({ length: partCount }, () => this.#readPart(reader)));
-    this.#counts = this.endpoints.map(() => OUTCOMES.flatMap((outcome) => readCounts(reader, outcome)));
+    const groups = this.together ? [null] : this.endpoints;
+    this.#intervals = groups.map(() => Array.from({ length: partCount }, () => this.#readPart(reader)));
+    this.#counts = groups.map(() => OUTCOMES.flatMap((outcome) => readCounts(reader, outcome)));
     /** [second, change of users, {started, late, skipped}] */
     this.users = readList(reader, (second) => [second, reader.signed(), readArrivals(reader)]);
     /** Of each error [part, {occurrences, first, last, agents}]. */
@@ -230,14 +231,19 @@ export class Parts {
     return place === undefined ? [] : [place];
   }
 
+  /** Places of the groups of requests in a scope. */
+  groupsOf(scope) {
+    return this.together ? [0] : this.endpointsOf(scope);
+  }
+
   /** An endpoint as addresses have it. */
   nameOf(place) {
     return this.endpoints[place].join(" ").trimStart();
   }
 
-  /** Gives `visit` each interval of some parts of a scope, of endpoints at some `places`: its part, its numbers, and a function that takes a
+  /** Gives `visit` each interval of some parts of a scope, of groups at some `places`: its part, its numbers, and a function that takes a
    * measure and gives what it is called with each position that has counts, and these. */
-  visit(scope, [first, end], visit, places = this.endpointsOf(scope)) {
+  visit(scope, [first, end], visit, places = this.groupsOf(scope)) {
     for (const place of places) {
       for (let part = first; part < end; part += 1) {
         for (const [outcome, numbers, ranges] of this.#intervals[place][part]) {
@@ -251,9 +257,9 @@ export class Parts {
     }
   }
 
-  /** Gives `visit` the second, endpoint, requests and failures of each count of a scope in [from, to). */
+  /** Gives `visit` the second, group, requests and failures of each count of a scope in [from, to). */
   visitCounts(scope, from, to, visit) {
-    for (const place of this.endpointsOf(scope)) {
+    for (const place of this.groupsOf(scope)) {
       for (const [outcome, second, requests, failures] of this.#counts[place]) {
         if (second < from || second >= to || (scope.outcome !== undefined && scope.outcome !== outcome)) continue;
         visit(second, place, requests, failures);

@@ -8,7 +8,7 @@ import { chartOf, distributionIn } from "./file_charts.js";
 import { logPage } from "./file_log.js";
 import { Parts } from "./file_parts.js";
 import { samplesOfDot, samplesOfError } from "./file_samples.js";
-import { viewOf } from "./file_view.js";
+import { lastLines, viewOf } from "./file_view.js";
 import { changed, formatScope, isWhole, parseScope } from "./scope.js";
 
 /** What stands before a scope in the address; anything else there is a place in the page. */
@@ -24,10 +24,13 @@ export class FileSource {
   /** Of the page's data. */
   static async read() {
     const parts = document.getElementById("file-parts");
-    return new FileSource(
-      await documentIn("file-data"),
-      parts && new Parts(await documentIn("file-described"), await bytesIn("file-parts")),
-    );
+    const data = {
+      ...(await documentIn("file-data")),
+      log: await documentIn("file-log"),
+      samples: await documentIn("file-samples"),
+      error_samples: await documentIn("file-error-samples"),
+    };
+    return new FileSource(data, parts && new Parts(await documentIn("file-described"), await bytesIn("file-parts")));
   }
 
   constructor(data, parts) {
@@ -38,6 +41,7 @@ export class FileSource {
   /** What may be narrowed to a part. */
   narrows(kind) {
     if (!this.#parts || kind === "agent") return false;
+    if (kind === "endpoint") return !this.#parts.together;
     return kind !== "outcome" || this.#parts.has_outcomes;
   }
 
@@ -67,6 +71,7 @@ export class FileSource {
     const [, query] = parted(path);
     const scope = parseScope(query);
     const { whole, phases } = this.#data.tables;
+    if (!whole) return { ok: true, body: "This file has no such tables." };
     if (isWhole(scope)) return { ok: true, body: whole };
     const { from, to, ...others } = scope;
     const range = (window) => String(this.#parts?.range(this.#parts.fitted(window)));
@@ -97,7 +102,8 @@ export class FileSource {
   }
 
   get #whole() {
-    return { ...this.#data.initial, over: true };
+    const { view, delta } = this.#data.initial;
+    return { view, delta: { ...delta, log: lastLines(this.#data.log) }, over: true };
   }
 
   #answer(place, query) {
@@ -129,6 +135,7 @@ export class FileSource {
     if (scope.agent !== undefined) throw new Error("This file does not have single agents.");
     if (scope.saturated !== undefined) throw new Error("This file has all seconds only.");
     if (scope.outcome !== undefined && !["ok", "failed"].includes(scope.outcome)) throw new Error("outcome must be `ok` or `failed`");
+    if (scope.endpoint !== undefined && parts.together) throw new Error("This file has single endpoints of the whole run only.");
     if (scope.endpoint !== undefined && parts.endpointsOf(scope).length === 0) throw new Error(`the run has no endpoint \`${scope.endpoint}\``);
     const { from = 0, to = parts.end } = scope;
     if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to)) throw new Error("from and to must be whole seconds");

@@ -30,9 +30,8 @@ export function viewOf(parts, whole, scope, { log, moments, limits }) {
   const elapsed = Math.max(0, Math.min(about.time_elapsed_s, to ?? Infinity) - from);
   const rates = currentRates(parts, scope, about);
   const { endpoints, requestsOf, total } = totalsOf(parts, scope, rates);
-  const all = endpoints.reduce((sum, row) => sum + (row.current_rps ?? 0), 0);
-  const current = rates ? all : null;
-  const failing = rates ? endpoints.reduce((sum, row) => sum + row.current_failures_per_s, 0) : null;
+  const ofAll = (place) => [...rates.values()].reduce((sum, of) => sum + of[place], 0);
+  const [current, failing] = rates ? [ofAll(0), ofAll(1)] : [null, null];
   const { arrivals: hasArrivals, active_users } = whole.view.cards;
   const view = {
     ...whole.view,
@@ -57,7 +56,7 @@ export function viewOf(parts, whole, scope, { log, moments, limits }) {
     reset: true,
     ...seriesOf(parts, scope, about.status !== "Running"),
     dots: dotsOf(parts, whole.delta.dots, scope, end, total.requests),
-    log: linesOf(log, scope, about.run_started_us).slice(-MAX_LINES),
+    log: lastLines(linesOf(log, scope, about.run_started_us)),
     log_lines_dropped: whole.delta.log_lines_dropped,
   };
   return { view, delta, over: true };
@@ -85,13 +84,13 @@ function linesAcross(ofAll, limits, { endpoint, outcome }) {
   return endpoint === undefined ? ofAll : (limits[endpoint] ?? ofMetrics);
 }
 
-/** Rows of endpoints, the requests of each by its place, and the statistics of all of them. */
+/** Rows of endpoints, the requests of each by its place, and the statistics of all of them. Where these are together, no rows. */
 function totalsOf(parts, scope, rates) {
   const range = parts.range(scope);
   const total = new Sum(parts.numbers);
   const endpoints = [];
   const requestsOf = new Map();
-  for (const place of parts.endpointsOf(scope)) {
+  for (const place of parts.groupsOf(scope)) {
     const sum = new Sum(parts.numbers);
     const addInterval = (_, numbers, visitCounts) => {
       sum.addNumbers(numbers);
@@ -99,7 +98,7 @@ function totalsOf(parts, scope, rates) {
     };
     parts.visit(scope, range, addInterval, [place]);
     total.add(sum);
-    if (sum.numbers.requests === 0) continue;
+    if (sum.numbers.requests === 0 || parts.together) continue;
     requestsOf.set(place, sum.numbers.requests);
     const [method, name] = parts.endpoints[place];
     const [rps, failing] = rates ? (rates.get(place) ?? [0, 0]) : [null, null];
@@ -192,7 +191,8 @@ function errorsOf(parts, scope, requestsOf) {
     });
   });
   const all = rows.reduce((sum, row) => sum + row.occurrences, 0);
-  for (const row of rows) row.error_share = row.occurrences / all;
+  // Of how many errors it is a share is not known where some are not in the file.
+  for (const row of rows) row.error_share = parts.errors_left_out ? null : row.occurrences / all;
   return rows.sort((a, b) => b.occurrences - a.occurrences);
 }
 
@@ -216,6 +216,9 @@ function dotsOf(parts, dots, scope, end, requests) {
   const { drawn_share, failed_share, endpoints } = dots;
   return { forget: true, next: kept.at_ms.length + 1, gone: [], endpoints, ...kept, drawn_share, failed_share, of: requests };
 }
+
+/** The lines of a log that come with a view. */
+export const lastLines = (log) => log.slice(-MAX_LINES);
 
 /** Of the log's lines those of a window. */
 export function linesOf(log, { from, to }, startedUs) {

@@ -126,6 +126,10 @@ pub(super) enum WebError {
     TooManyFollowers { maximum: usize },
     #[error("{maximum} pages are being saved as files, the maximum; try again in a minute")]
     TooManyFiles { maximum: usize },
+    #[error(
+        "the run's page takes {bytes} bytes as a file, more than {maximum}; export the run in another format, such as bundle"
+    )]
+    FileTooLarge { bytes: usize, maximum: usize },
     #[error("the coordinator is shutting down")]
     ShuttingDown,
     #[error("{doing} failed: the results disk is full; free some space")]
@@ -289,6 +293,7 @@ impl WebError {
             Self::Access(AccessDenied::TooMany) => StatusCode::TOO_MANY_REQUESTS,
 
             Self::Internal { .. }
+            | Self::FileTooLarge { .. }
             | Self::Build(BuildError::Io(_))
             | Self::CreateToken(CreateTokenError::Store(_))
             | Self::RevokeToken(RevokeTokenError::Store(_))

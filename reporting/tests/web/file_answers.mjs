@@ -16,7 +16,16 @@ const block = (id) => {
   return gunzipSync(Buffer.from(base64, "base64"));
 };
 const parts = new Parts(JSON.parse(block("file-described")), block("file-parts"));
-const source = new FileSource(JSON.parse(block("file-data")), parts);
+const data = {
+  ...JSON.parse(block("file-data")),
+  log: JSON.parse(block("file-log")),
+  samples: JSON.parse(block("file-samples")),
+  error_samples: JSON.parse(block("file-error-samples")),
+};
+const source = new FileSource(data, parts);
+
+/** Of a run with more of them than a page shows, a window has others in the API. */
+const hasAllDots = data.initial.delta.dots.kind.length < 4_000;
 
 /** What of an answer is compared: the rest of a view is of the whole run, or of this moment. */
 function compared(path, body) {
@@ -24,7 +33,8 @@ function compared(path, body) {
   const { cards, endpoints, aggregated, errors, phases, marks, thresholds, custom_metrics } = body.view;
   const { series, step_s, log, dots } = body.delta;
   const { lines } = thresholds;
-  return { cards, endpoints, aggregated, errors, phases, marks, custom_metrics, lines, series, step_s, log, dots: { of: dots.of, number: dots.kind.length } };
+  if (parts.together) return { cards, aggregated, phases, marks, custom_metrics, lines, series, step_s, log };
+  return { cards, endpoints, aggregated, errors, phases, marks, custom_metrics, lines, series, step_s, log, dots: { of: dots.of, number: hasAllDots && dots.kind.length } };
 }
 
 let differences = 0;
@@ -63,5 +73,7 @@ for (const [query, reason] of [
     console.log(`${query}: ${ok ? "the file shows it" : body.error}`);
   }
 }
-console.log(`${list.length} answers, ${differences} differences; parts of ${parts.step_s} s`);
+const dots = data.initial.delta.dots.kind.length;
+const singles = `${dots} dots, ${data.samples.length} samples, ${data.error_samples.length} samples of errors, ${data.log.length} lines`;
+console.log(`${singles}; ${list.length} answers, ${differences} differences; parts of ${parts.step_s} s`);
 process.exitCode = differences === 0 ? 0 : 1;

@@ -13,6 +13,7 @@ mod error_samples;
 mod errors;
 mod events;
 mod fake_agent;
+mod file_size;
 mod form;
 mod history;
 mod hlog;

@@ -10,11 +10,8 @@ use std::time::Duration;
 
 use axum::http::{StatusCode, header};
 use greylag_infra::protocol::MetricKind::{Counter, Gauge, Histogram, Rate};
-use greylag_infra::protocol::{
-    Endpoint, IntervalData, LogLine, MAX_METRIC_VALUE, METRIC_ONE, Snapshot, UserChange,
-};
+use greylag_infra::protocol::{LogLine, MAX_METRIC_VALUE, METRIC_ONE, UserChange};
 use greylag_infra::{RunPhase, RunTime};
-use greylag_reporting::Interval;
 use serde_json::json;
 
 use crate::site::{Site, load_test};
@@ -89,7 +86,7 @@ async fn the_page_offers_its_file() {
 }
 
 /// Compares what the scripts of a file answer with what the API answers, and returns what is said about it.
-async fn compare_with_the_api(site: &Site, run: &str, paths: Vec<String>) -> String {
+pub(crate) async fn compare_with_the_api(site: &Site, run: &str, paths: Vec<String>) -> String {
     let directory = tempfile::tempdir().unwrap();
     let scripts = directory.path().join("js");
     std::fs::create_dir(&scripts).unwrap();
@@ -126,10 +123,10 @@ async fn compare_with_the_api(site: &Site, run: &str, paths: Vec<String>) -> Str
 }
 
 /// Numbers that look random.
-struct Draws(u64);
+pub(crate) struct Draws(pub(crate) u64);
 
 impl Draws {
-    fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -251,7 +248,7 @@ fn counted(draws: &mut Draws) -> Vec<Counted<'static>> {
 }
 
 /// The end of the address of a path with a query and a scope.
-fn with_scope(path: &str, scope: &str) -> String {
+pub(crate) fn with_scope(path: &str, scope: &str) -> String {
     let separator = if path.contains('?') { '&' } else { '?' };
     format!("{path}{separator}{scope}")
 }
@@ -319,6 +316,7 @@ async fn any_part_of_a_run_has_the_numbers_of_the_api() {
         paths.extend(OF_METRICS.map(|path| with_scope(path, scope)));
     }
     paths.extend(OF_METRICS.map(str::to_owned));
+    paths.push("/view".to_owned());
     for search in [
         "q=ERROR",
         "level=error&limit=3",
@@ -331,121 +329,4 @@ async fn any_part_of_a_run_has_the_numbers_of_the_api() {
     }
     let said = compare_with_the_api(&site, "eventful", paths).await;
     assert!(said.contains(" 0 differences; parts of 1 s"), "{said}");
-}
-
-/// How many requests a run of an hour has in each second, over its 50 endpoints.
-const HOUR_RPS: u64 = 500;
-const HOUR_ENDPOINTS: u64 = 50;
-const HOUR_S: u32 = 3_600;
-/// Seconds in a snapshot.
-const SNAPSHOT_S: u32 = 60;
-/// What the documentation promises.
-const MOST_BYTES: usize = 5_000_000;
-
-/// Seconds of which each endpoint has different ones.
-const POOL_S: u32 = 64;
-
-/// Of each endpoint some seconds, each as the intervals of its outcomes.
-fn pools(endpoints: &[Endpoint]) -> Vec<Vec<Vec<IntervalData>>> {
-    let mut draws = Draws(5);
-    let mut pool = |number: usize| {
-        let mut second = || {
-            let (mut ok, mut failed) = (Interval::default(), Interval::default());
-            for _ in 0..HOUR_RPS / HOUR_ENDPOINTS {
-                // About as wide as times of a server are: a sum of several is bell-shaped.
-                let spread: u64 = (0..4).map(|_| draws.below(20_000)).sum();
-                let response = Duration::from_micros(2_000 * (number as u64 + 1) + spread);
-                let error = (draws.below(200) == 0).then_some("503 Service Unavailable");
-                let interval = if error.is_some() {
-                    &mut failed
-                } else {
-                    &mut ok
-                };
-                interval.record(response, Some(response / 2), 100, error);
-                interval.count_status(Some(if error.is_some() { 503 } else { 200 }));
-            }
-            let both = [ok, failed].into_iter().filter(|one| !one.is_empty());
-            both.map(|one| one.to_wire(0, number as u32)).collect()
-        };
-        (0..POOL_S).map(|_| second()).collect()
-    };
-    (0..endpoints.len()).map(&mut pool).collect()
-}
-
-/// A run of an hour with 50 endpoints, each with times of its own, over.
-async fn busy_hour(site: &Site) {
-    let store = site.coordinator.store();
-    let mut record = support::run("hour", "soak", &["a"]);
-    (record.test.duration_s, record.test.ramp_up_s) = (u64::from(HOUR_S), 30);
-    record.profile = record.test.profile();
-    let mut record = store.create_run(record).await.unwrap();
-    let endpoints: Vec<_> = (0..HOUR_ENDPOINTS)
-        .map(|number| support::endpoint("GET", &format!("/endpoint/{number}")))
-        .collect();
-    let pools = pools(&endpoints);
-    let mut draws = Draws(11);
-    for (seq, start) in (1..).zip((0..HOUR_S).step_by(SNAPSHOT_S as usize)) {
-        let mut intervals = Vec::new();
-        for second in start..start + SNAPSHOT_S {
-            for pool in &pools {
-                for interval in &pool[draws.below(POOL_S.into()) as usize] {
-                    intervals.push(IntervalData {
-                        second,
-                        ..interval.clone()
-                    });
-                }
-            }
-        }
-        let snapshot = Snapshot {
-            run_id: "hour".into(),
-            seq,
-            endpoints: endpoints.clone(),
-            intervals,
-            ..Snapshot::default()
-        };
-        store
-            .save_snapshot(&"hour".into(), &"a".into(), snapshot)
-            .await
-            .unwrap();
-    }
-    record.phase = RunPhase::Finished;
-    record.ended_at = Some(support::START + RunTime::of_second(HOUR_S));
-    store.update_run(&record).await.unwrap();
-}
-
-#[tokio::test]
-async fn an_hour_of_fifty_endpoints_fits_into_five_megabytes() {
-    let site = Site::start(None).await;
-    busy_hour(&site).await;
-    let answer = site.get("/api/v1/runs/hour/report.html").await;
-    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
-    let file = answer.body;
-    assert!(file.len() <= MOST_BYTES, "{} bytes", file.len());
-    let note = file
-        .split_once("windows that begin and end at multiples of ")
-        .unwrap()
-        .1;
-    let step: u32 = note
-        .split_once(" s, or with a phase")
-        .unwrap()
-        .0
-        .parse()
-        .unwrap();
-    // Fine enough to be of use.
-    assert!(step <= 128, "{step} s");
-    let mut paths = Vec::new();
-    for window in ["from=30", "from=512&to=3072", "to=30", "from=1024&to=1152"] {
-        for more in ["", "&endpoint=GET%20/endpoint/7"] {
-            paths.push(with_scope("/view", &format!("{window}{more}")));
-            paths.push(with_scope(
-                "/distribution?of=response",
-                &format!("{window}{more}"),
-            ));
-        }
-    }
-    let said = compare_with_the_api(&site, "hour", paths).await;
-    assert!(
-        said.contains(&format!(" 0 differences; parts of {step} s")),
-        "{said}"
-    );
 }

@@ -12,8 +12,8 @@ use crate::cli::output_file::OutputFile;
 /// Which files are to be written.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ReportOptions {
-    /// Write the run's page to this file, which needs no server: with charts, windows, log and samples of errors, at most 5 MB for an
-    /// hour with 50 endpoints.
+    /// Write the run's page to this file, which needs no server: with charts, windows, log and samples of errors, in at most
+    /// 5 MB.
     #[arg(long, env = "GREYLAG_HTML", value_name = "FILE")]
     html: Option<PathBuf>,
     /// Write a JUnit file for CI: a test case for each threshold and one for the run, with the headline numbers as properties.

@@ -4,6 +4,7 @@
 //! reader is sure to ask for begins and ends with a part.
 
 mod metrics;
+mod requests;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -20,9 +21,8 @@ use super::integers::from_sql;
 use super::live::endpoints;
 use super::run_rows::agents;
 use super::scope::{RowScope, Scope, Window};
-use super::scope_rows::{self, Part, Requests, Wanted};
 use crate::measure::arrivals::Arrivals;
-use crate::measure::interval::{IntervalSum, Measures, Outcomes, PackedInterval};
+use crate::measure::interval::{Outcomes, PackedInterval};
 use crate::measure::windows::{NOTHING_ROLLED, decompose};
 
 /// Parts by which it is estimated how large all of them are.
@@ -37,6 +37,8 @@ pub(crate) struct PartsAsked {
     pub(crate) step_s: u32,
     /// Whether the requests of each second are counted by themselves, or only those of each part.
     pub(crate) counts_seconds: bool,
+    /// Whether the requests to all endpoints are added up.
+    pub(crate) together: bool,
     /// Seconds at which a part begins whatever the step.
     pub(crate) cuts: Vec<u32>,
     /// End of the last part, exclusive, where the run has no results up to there yet.
@@ -52,8 +54,10 @@ pub(crate) struct PartsAsked {
 pub(crate) struct RunParts {
     /// First second of each part in order, and the end of the last one.
     pub(crate) edges: Vec<u32>,
-    /// Endpoints with their requests, by name and method.
-    pub(crate) endpoints: Vec<EndpointParts>,
+    /// Endpoints, by name and method.
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// The requests to each of these, or to all together.
+    pub(crate) requests: Vec<RequestParts>,
     /// Users that came and went, and iterations, by second (or by the first second of some rows) in which there were any.
     pub(crate) users: Vec<(u32, i64, Arrivals)>,
     /// Errors by name and method of their endpoint, then by text.
@@ -72,10 +76,9 @@ pub(crate) struct MetricParts {
     pub(crate) parts: BTreeMap<usize, Vec<u8>>,
 }
 
-/// The requests to an endpoint.
-#[derive(Debug)]
-pub(crate) struct EndpointParts {
-    pub(crate) endpoint: Endpoint,
+/// Requests.
+#[derive(Debug, Default)]
+pub(crate) struct RequestParts {
     /// By part.
     pub(crate) intervals: BTreeMap<(usize, Outcomes), PackedInterval>,
     /// Requests and failures by second, or by the first second of a part.
@@ -120,7 +123,8 @@ impl Store {
         self.inner.readers.run(query).await
     }
 
-    /// About how many bytes of histograms and custom metrics a run has in parts of so many seconds, by some parts in its middle.
+    /// About how many bytes of histograms and custom metrics a run has in parts of so many seconds, by some parts in its middle, by
+    /// endpoint or `together`.
     ///
     /// # Errors
     /// The run was not found, or the database failed.
@@ -128,9 +132,12 @@ impl Store {
         &self,
         id: &RunId,
         step_s: u32,
+        together: bool,
     ) -> Result<usize, StoreError> {
         let id = id.clone();
-        let query = move |connection: &rusqlite::Transaction<'_>| estimate(connection, &id, step_s);
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            estimate(connection, &id, step_s, together)
+        };
         self.inner.readers.run(query).await
     }
 }
@@ -142,21 +149,20 @@ fn read(connection: &Connection, id: &RunId, asked: &PartsAsked) -> StoreResult<
     let scope = RowScope::find(connection, id, &Scope::of_window(seconds))?;
     let mut parts = RunParts {
         edges: edges(asked, scope.to),
-        endpoints: named(connection, &scope)?,
         agents: agents(connection, scope.run)?
             .into_iter()
             .map(|agent| agent.name)
             .collect(),
-        ..RunParts::default()
+        ..RunParts::of(endpoints(connection, scope.run)?, asked.together)
     };
-    let Some(bytes) = read_intervals(connection, &scope, asked, &mut parts)? else {
+    let Some(bytes) = requests::read_intervals(connection, &scope, asked, &mut parts)? else {
         return Ok(None);
     };
     let most = asked.most_bytes - bytes;
     if metrics::read(connection, &scope, asked, most, &mut parts)?.is_none() {
         return Ok(None);
     }
-    read_counts(connection, &scope, asked, &mut parts)?;
+    requests::read_counts(connection, &scope, asked, &mut parts)?;
     if read_errors(connection, &scope, asked.most_errors, &mut parts)?.is_none() {
         return Ok(None);
     }
@@ -164,7 +170,12 @@ fn read(connection: &Connection, id: &RunId, asked: &PartsAsked) -> StoreResult<
     Ok(Some(parts))
 }
 
-fn estimate(connection: &Connection, id: &RunId, step_s: u32) -> StoreResult<usize> {
+fn estimate(
+    connection: &Connection,
+    id: &RunId,
+    step_s: u32,
+    together: bool,
+) -> StoreResult<usize> {
     let scope = RowScope::find(connection, id, &Scope::default())?;
     let parts = scope.to.div_ceil(step_s);
     let looked_at = parts.min(PARTS_LOOKED_AT);
@@ -172,6 +183,7 @@ fn estimate(connection: &Connection, id: &RunId, step_s: u32) -> StoreResult<usi
     let asked = PartsAsked {
         step_s,
         counts_seconds: false,
+        together,
         cuts: Vec::new(),
         end: scope.to,
         most_bytes: usize::MAX,
@@ -180,27 +192,15 @@ fn estimate(connection: &Connection, id: &RunId, step_s: u32) -> StoreResult<usi
     let end = first.saturating_add(looked_at * step_s).min(scope.to);
     let mut some = RunParts {
         edges: vec![first, end],
-        endpoints: named(connection, &scope)?,
-        ..RunParts::default()
+        ..RunParts::of(endpoints(connection, scope.run)?, together)
     };
     some.edges
         .splice(1..1, (first + step_s..end).step_by(step_s as usize));
-    let bytes = read_intervals(connection, &scope, &asked, &mut some)?.unwrap_or(0);
+    let bytes = requests::read_intervals(connection, &scope, &asked, &mut some)?.unwrap_or(0);
     let of_metrics = metrics::read(connection, &scope, &asked, usize::MAX, &mut some)?;
     let bytes = bytes.saturating_add(of_metrics.unwrap_or(0));
     let shared = bytes / (looked_at as usize).max(1);
     Ok(shared.saturating_mul(parts as usize))
-}
-
-/// The endpoints of a run by number, without requests.
-fn named(connection: &Connection, scope: &RowScope) -> StoreResult<Vec<EndpointParts>> {
-    let endpoints = endpoints(connection, scope.run)?.into_iter();
-    let endpoints = endpoints.map(|endpoint| EndpointParts {
-        endpoint,
-        intervals: BTreeMap::new(),
-        counts: BTreeMap::new(),
-    });
-    Ok(endpoints.collect())
 }
 
 /// The first seconds of parts, and the end of the run.
@@ -211,114 +211,6 @@ fn edges(asked: &PartsAsked, end: u32) -> Vec<u32> {
     edges.dedup();
     edges.push(end);
     edges
-}
-
-/// How many bytes of histograms there are; none if these are more than are wanted.
-fn read_intervals(
-    connection: &Connection,
-    scope: &RowScope,
-    asked: &PartsAsked,
-    parts: &mut RunParts,
-) -> StoreResult<Option<usize>> {
-    let RunParts {
-        edges, endpoints, ..
-    } = parts;
-    let wanted = Wanted {
-        requests: Requests::Intervals(Measures::ALL),
-        ..Wanted::default()
-    };
-    let mut sum = IntervalSum::default();
-    let mut bytes = 0;
-    for chunk in chunks(edges, &asked.cuts) {
-        scope_rows::visit(
-            connection,
-            scope,
-            chunk,
-            asked.step_s,
-            wanted,
-            |second, part| {
-                let Part::Interval { endpoint, numbers } = part else {
-                    return Ok(());
-                };
-                let Some(of_endpoint) = of_number(endpoints, endpoint) else {
-                    return Ok(());
-                };
-                let sums = numbers.sums()?;
-                let outcomes = Outcomes::of(sums.requests(), sums.failures);
-                let place = (part_of(edges, second), outcomes);
-                if let Some(before) = of_endpoint.intervals.remove(&place) {
-                    bytes -= before.histogram_bytes();
-                    sum.add(&before)?;
-                }
-                numbers.add_all_to(&mut sum)?;
-                let interval = sum.take();
-                bytes += interval.histogram_bytes();
-                of_endpoint.intervals.insert(place, interval);
-                Ok(())
-            },
-        )?;
-        if bytes > asked.most_bytes {
-            return Ok(None);
-        }
-    }
-    Ok(Some(bytes))
-}
-
-/// Counts of requests, and users.
-fn read_counts(
-    connection: &Connection,
-    scope: &RowScope,
-    asked: &PartsAsked,
-    parts: &mut RunParts,
-) -> StoreResult<()> {
-    let step = if asked.counts_seconds {
-        1
-    } else {
-        asked.step_s
-    };
-    let wanted = Wanted {
-        users: true,
-        requests: Requests::CountsByEndpoint,
-        errors: false,
-    };
-    let mut users: BTreeMap<u32, (i64, Arrivals)> = BTreeMap::new();
-    for chunk in chunks(&parts.edges, &asked.cuts) {
-        scope_rows::visit(connection, scope, chunk, step, wanted, |second, part| {
-            match part {
-                Part::Users(sum) => {
-                    let known = users.entry(second).or_default();
-                    known.0 += sum.change();
-                    known.1.merge(sum.arrivals);
-                }
-                Part::OfEndpoint {
-                    endpoint,
-                    requests,
-                    failures,
-                } => {
-                    let outcomes = Outcomes::of(requests, failures);
-                    if let Some(of_endpoint) = of_number(&mut parts.endpoints, endpoint) {
-                        let first = if asked.counts_seconds {
-                            second
-                        } else {
-                            parts.edges[part_of(&parts.edges, second)]
-                        };
-                        let place = (outcomes, first);
-                        let known = of_endpoint.counts.entry(place).or_default();
-                        known.0 = known.0.saturating_add(requests);
-                        known.1 = known.1.saturating_add(failures);
-                    }
-                }
-                Part::Counts { .. } | Part::Interval { .. } | Part::Errors { .. } => {}
-            }
-            Ok(())
-        })?;
-    }
-    parts.users = users
-        .into_iter()
-        .map(|(second, (change, arrivals))| (second, change, arrivals))
-        .filter(|(_, change, arrivals)| *change != 0 || !arrivals.is_empty())
-        .collect();
-    Ok(())
 }
 
 /// Errors, of each second by itself: that is how exactly it is known when they were seen. Gives how many there are of all parts and their agents; none
@@ -389,21 +281,35 @@ fn read_errors(
 }
 
 impl RunParts {
+    /// Without any results.
+    fn of(endpoints: Vec<Endpoint>, together: bool) -> Self {
+        let groups = if together { 1 } else { endpoints.len() };
+        let mut requests = Vec::new();
+        requests.resize_with(groups, RequestParts::default);
+        Self {
+            endpoints,
+            requests,
+            ..Self::default()
+        }
+    }
+
     /// Brings endpoints and errors into the order in which they are shown.
     fn sort(&mut self) {
         let endpoints = std::mem::take(&mut self.endpoints);
-        let mut numbered: Vec<(usize, EndpointParts)> = endpoints.into_iter().enumerate().collect();
-        numbered.sort_by(|(_, a), (_, b)| {
-            let key = |parts: &EndpointParts| {
-                (parts.endpoint.name.clone(), parts.endpoint.method.clone())
-            };
-            key(a).cmp(&key(b))
-        });
+        let mut numbered: Vec<(usize, Endpoint)> = endpoints.into_iter().enumerate().collect();
+        numbered.sort_by(|(_, a), (_, b)| (&a.name, &a.method).cmp(&(&b.name, &b.method)));
         let mut place = vec![0; numbered.len()];
         for (at, (number, _)) in numbered.iter().enumerate() {
             place[*number] = at;
         }
-        self.endpoints = numbered.into_iter().map(|(_, parts)| parts).collect();
+        if self.requests.len() == place.len() {
+            let mut requests = std::mem::take(&mut self.requests);
+            let sorted = numbered
+                .iter()
+                .map(|(number, _)| std::mem::take(&mut requests[*number]));
+            self.requests = sorted.collect();
+        }
+        self.endpoints = numbered.into_iter().map(|(_, endpoint)| endpoint).collect();
         self.errors.retain(|error| error.endpoint < place.len());
         for error in &mut self.errors {
             error.endpoint = place[error.endpoint];
@@ -430,10 +336,6 @@ fn part_of(edges: &[u32], second: u32) -> usize {
     edges
         .partition_point(|edge| *edge <= second)
         .saturating_sub(1)
-}
-
-fn of_number(endpoints: &mut [EndpointParts], number: i64) -> Option<&mut EndpointParts> {
-    endpoints.get_mut(usize::try_from(number).ok()?)
 }
 
 #[cfg(test)]
@@ -497,6 +399,7 @@ mod tests {
             let asked = PartsAsked {
                 step_s,
                 counts_seconds: true,
+                together: false,
                 cuts: Vec::new(),
                 end: 4,
                 most_bytes: usize::MAX,

@@ -18,8 +18,8 @@ pub(in crate::web) fn is_report(path: &str) -> bool {
     path.starts_with("/api/v1/runs/") && path.ends_with("/report.html")
 }
 
-/// The page of a whole run as one HTML file that needs no server: of a run in progress, as it is now. It is at most 5 MB for an
-/// hour with 50 endpoints; what was left out for that is said in the file.
+/// The page of a whole run as one HTML file that needs no server: of a run in progress, as it is now. It has at most 5 MB; what was
+/// left out for that is said in the file.
 #[utoipa::path(
     get,
     path = "/api/v1/runs/{id}/report.html",

@@ -9,6 +9,7 @@ use axum::{Extension, Form};
 use greylag_infra::{RunId, RunRecord, StartTerms};
 
 use super::render::{html, rendered};
+use crate::results::page_text::{ENDPOINT_ROWS, PLAIN_ROWS};
 use crate::results::urls::run_url;
 use crate::results::views::compare_choices::CompareWith;
 use crate::results::views::run_view::{RunDelta, RunView};
@@ -79,11 +80,30 @@ impl RunPage {
         self.file.as_ref().is_none_or(|file| file.can_narrow)
     }
 
+    /// Most rows of the table of errors.
+    fn error_rows(&self) -> usize {
+        self.plain_rows(usize::MAX)
+    }
+
+    /// Most rows of the table of endpoints for readers without scripts.
+    fn endpoint_rows(&self) -> usize {
+        self.plain_rows(ENDPOINT_ROWS)
+    }
+
+    /// Most lines of the log for readers without scripts.
+    fn log_rows(&self) -> usize {
+        self.plain_rows(PLAIN_ROWS)
+    }
+
+    /// How many rows a table has without scripts: so many, and as many as there is room for in a file.
+    fn plain_rows(&self, most: usize) -> usize {
+        self.file.as_ref().map_or(most, |file| file.plain_rows)
+    }
+
     /// Address of what is shown of one endpoint; empty where that cannot be shown.
     fn of_endpoint(&self, method: &str, name: &str) -> String {
-        let address = self
-            .can_narrow()
-            .then(|| self.scope.of_endpoint(method, name));
+        let narrows = self.file.as_ref().is_none_or(|file| file.narrows_endpoints);
+        let address = narrows.then(|| self.scope.of_endpoint(method, name));
         address.unwrap_or_default()
     }
 

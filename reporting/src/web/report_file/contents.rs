@@ -1,66 +1,55 @@
-//! What a file has of its run: what the API answers about the whole run, as far as there is room.
+//! What a file has of the whole run: what the API answers about it, as far as there is room.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use greylag_infra::protocol::Endpoint;
 use greylag_infra::{RunId, RunRecord, ThresholdResult, ThresholdSubject};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::api_types::LogRow;
+use super::packed;
 use crate::coordinator::Coordinator;
 use crate::measure::distribution::Distribution;
 use crate::measure::interval::{Measure, Measures};
 use crate::plain_text::plain_text;
+use crate::results::page_text::count;
 use crate::results::views::chart_marks::moments;
-use crate::results::views::run_view::ChartMark;
+use crate::results::views::run_view::{ChartMark, DotChanges, ErrorRow};
 use crate::results::views::scope_view::PhaseWindow;
 use crate::results::views::thresholds_view::{ChartLimit, ThresholdsView};
 use crate::results::views::view_builder::whole_run_view;
-use crate::store::{
-    Chart, ChartSteps, CustomMetrics, LogFilter, LogOrder, LogRange, Scope, Store, Window,
-};
-use crate::web::api::{CHARTS, ErrorSampleAnswer, SampleAnswer, TIMES};
+use crate::store::{Chart, ChartSteps, CustomMetrics, Scope, Store, Window};
+use crate::web::api::{CHARTS, TIMES};
 use crate::web::error::WebError;
-use crate::web::live::run_feed::{MAX_DOTS, RunPart};
+use crate::web::live::run_feed::RunPart;
 
-/// Most lines at the end of the log that a file has.
-const LAST_LOG_LINES: usize = 9_000;
-/// Most lines at the beginning of the log, if those at its end are not all.
-const FIRST_LOG_LINES: usize = 1_000;
-/// Most bytes of lines; compressed they take about a tenth.
-const MAX_LOG_BYTES: usize = 1_500_000;
-/// Samples of errors that a run has at most.
-const MAX_ERROR_SAMPLES: usize = 1_000;
-/// Most bytes of them as JSON; compressed they take about a quarter.
-const MAX_ERROR_SAMPLE_BYTES: usize = 600_000;
+/// Most bytes of what a file has of the whole run beside its log and single requests.
+const MAX_BYTES: usize = 1_000_000;
+/// Where that is too much: most errors, the most frequent ones, and most endpoints, those with the most requests.
+const MAX_ERRORS: usize = 100;
+const MAX_ENDPOINTS: usize = 100;
+/// Longest value among the settings of the test; a file has the beginning of a longer one.
+const MAX_SETTING_CHARS: usize = 4_000;
 
 /// Most moments that charts may mark, the first ones: of a window they mark fewer.
 const MAX_MOMENTS: usize = 1_000;
 
 /// A document for `assets/js/file_source.js`.
 #[derive(Debug, Serialize)]
-pub(super) struct Contents<'a> {
-    /// The whole run, as the page of the server has it.
-    initial: &'a RunPart,
+pub(super) struct Contents {
+    /// The whole run, as the page of the server has it but for the log.
+    initial: RunPart,
     tables: Tables,
     /// What the API answers about the whole run, by the end of its address.
     answers: BTreeMap<String, Value>,
-    /// What is known of the requests that have dots.
-    samples: Vec<SampleAnswer>,
-    /// Failed requests with what came back.
-    error_samples: Vec<ErrorSampleAnswer>,
-    /// Lines of the log, in order.
-    log: Vec<LogRow>,
     /// Moments that charts may mark, in order.
     moments: Vec<ChartMark>,
     /// Limits as lines across the charts of an endpoint, by its name in addresses.
     limits: BTreeMap<String, Vec<ChartLimit>>,
-    left_out: LeftOut,
 }
 
 /// The console tables, which are made here: of the whole run and of its phases.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Tables {
     whole: String,
     phases: Vec<PhaseTables>,
@@ -73,18 +62,46 @@ struct PhaseTables {
     text: String,
 }
 
-/// What there was no room for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub(super) struct LeftOut {
-    /// Lines of the log that are kept with the run.
-    pub(super) log_lines: u64,
-    /// Samples of errors.
-    pub(super) error_samples: u64,
-    /// Errors that have none in the file.
-    pub(super) errors_without_samples: u64,
+/// What is left out of the whole run, in this order, until the rest fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LeftOut {
+    TablesOfPhases,
+    Tables,
+    RareErrors,
+    /// Rows of endpoints with few requests, and dots, each of which has the name of its endpoint.
+    EndpointsAndDots,
+    Charts,
 }
 
-impl<'a> Contents<'a> {
+const IN_ORDER: [LeftOut; 5] = [
+    LeftOut::TablesOfPhases,
+    LeftOut::Tables,
+    LeftOut::RareErrors,
+    LeftOut::EndpointsAndDots,
+    LeftOut::Charts,
+];
+
+/// The whole run as it stands in the page.
+#[derive(Debug)]
+pub(super) struct PackedContents {
+    /// The whole run.
+    pub(super) part: RunPart,
+    /// The console tables; empty if there was no room for them.
+    pub(super) tables: String,
+    /// [`Contents`] as base64.
+    pub(super) base64: String,
+    /// What was left out of them, as it is said.
+    pub(super) notes: Vec<String>,
+    /// The errors that the file has, if these are not all.
+    pub(super) errors: Option<HashSet<ErrorKey>>,
+    /// Whether it has a row of each endpoint.
+    pub(super) has_endpoints: bool,
+}
+
+/// Method, name, text and place of an error.
+pub(super) type ErrorKey = (String, String, String, Option<String>);
+
+impl Contents {
     /// Reads them.
     ///
     /// # Errors
@@ -92,50 +109,139 @@ impl<'a> Contents<'a> {
     pub(super) async fn read(
         coordinator: &Coordinator,
         run: &RunRecord,
-        part: &'a RunPart,
+        mut part: RunPart,
     ) -> Result<Self, WebError> {
         let store = coordinator.store();
         let whole = Scope::default();
-        let (samples, _) = store.sample_details(&run.id, &whole, MAX_DOTS).await?;
-        let (rows, _) = store
-            .error_samples(&run.id, &whole, None, MAX_ERROR_SAMPLES)
-            .await?;
-        let error_samples = rows
-            .into_iter()
-            .map(|row| ErrorSampleAnswer::of(row, run.started_at))
-            .collect();
-        let (error_samples, samples_left_out) = first_of_each(error_samples)?;
-        let (log, log_lines) = log(store, &run.id).await?;
         let judged = store.threshold_results(run).await?;
         let metrics = store.custom_metrics(&run.id, &whole).await?;
         let said = store.annotations(&run.id).await?.marks;
+        for setting in &mut part.view.about.settings {
+            shorten(&mut setting.value);
+        }
         Ok(Self {
-            initial: part,
             tables: Tables::read(coordinator, run, &part.view.phases).await?,
+            initial: part,
             answers: answers(store, run).await?,
-            samples: samples
-                .into_iter()
-                .map(|row| SampleAnswer::of(row, run.started_at))
-                .collect(),
-            error_samples,
-            log,
             moments: moments(run, &said, &judged, &whole, MAX_MOMENTS),
             limits: limits(run, &judged, &metrics),
-            left_out: LeftOut {
-                log_lines,
-                ..samples_left_out
-            },
         })
     }
 
-    /// The console tables of the whole run.
-    pub(super) fn tables(&self) -> &str {
-        &self.tables.whole
+    /// As they stand in the page, in at most [`MAX_BYTES`].
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub(super) async fn packed(mut self) -> Result<PackedContents, WebError> {
+        packed::off_async(move || {
+            let mut made = (packed::document(&self)?, Vec::new());
+            let (mut errors, mut has_endpoints) = (None, true);
+            for left_out in IN_ORDER {
+                if made.0.len() <= MAX_BYTES {
+                    break;
+                }
+                let Some(note) = self.leave_out(left_out) else {
+                    continue;
+                };
+                match left_out {
+                    LeftOut::RareErrors => {
+                        errors = Some(self.initial.view.errors.iter().map(error_key).collect());
+                    }
+                    LeftOut::EndpointsAndDots => has_endpoints = false,
+                    LeftOut::TablesOfPhases | LeftOut::Tables | LeftOut::Charts => {}
+                }
+                made.1.push(note);
+                made.0 = packed::document(&self)?;
+            }
+            Ok(PackedContents {
+                part: self.initial,
+                tables: self.tables.whole,
+                base64: made.0,
+                notes: made.1,
+                errors,
+                has_endpoints,
+            })
+        })
+        .await
     }
 
-    /// What there was no room for.
-    pub(super) fn left_out(&self) -> LeftOut {
-        self.left_out
+    /// Leaves something out, and says so; none where the run does not have it.
+    fn leave_out(&mut self, what: LeftOut) -> Option<String> {
+        let RunPart { view, delta, .. } = &mut self.initial;
+        match what {
+            LeftOut::TablesOfPhases => {
+                let phases = std::mem::take(&mut self.tables.phases);
+                (!phases.is_empty())
+                    .then(|| "The console's tables of phases are not in this file.".to_owned())
+            }
+            LeftOut::Tables => {
+                let tables = std::mem::take(&mut self.tables.whole);
+                (!tables.is_empty())
+                    .then(|| "The console's tables are not in this file.".to_owned())
+            }
+            LeftOut::RareErrors => {
+                let all = view.errors.len();
+                keep_most(&mut view.errors, MAX_ERRORS, |error| error.occurrences).then(|| {
+                    format!(
+                        "Of {} errors the {MAX_ERRORS} most frequent ones are in this file.",
+                        count(all as u64)
+                    )
+                })
+            }
+            LeftOut::EndpointsAndDots => {
+                let all = view.endpoints.len();
+                let is_less =
+                    keep_most(&mut view.endpoints, MAX_ENDPOINTS, |row| row.stats.requests);
+                is_less.then(|| {
+                    delta.dots = DotChanges {
+                        forget: true,
+                        next: 1,
+                        of: delta.dots.of,
+                        ..DotChanges::default()
+                    };
+                    format!(
+                        "Of {} endpoints the {MAX_ENDPOINTS} with the most requests are in this file, and no single requests in the charts. Totals are of all.",
+                        count(all as u64)
+                    )
+                })
+            }
+            LeftOut::Charts => {
+                self.answers.clear();
+                Some("Charts beyond the first ones are not in this file.".to_owned())
+            }
+        }
+    }
+}
+
+/// Keeps as many of the rows, those of which there is the most, in their order. Gives whether there are more.
+fn keep_most<T>(rows: &mut Vec<T>, most: usize, amount: impl Fn(&T) -> u64) -> bool {
+    if rows.len() <= most {
+        return false;
+    }
+    let mut important: Vec<usize> = (0..rows.len()).collect();
+    important.sort_by_key(|at| std::cmp::Reverse(amount(&rows[*at])));
+    let kept: HashSet<usize> = important.into_iter().take(most).collect();
+    let mut at = 0;
+    rows.retain(|_| {
+        at += 1;
+        kept.contains(&(at - 1))
+    });
+    true
+}
+
+fn error_key(row: &ErrorRow) -> ErrorKey {
+    (
+        row.method.clone(),
+        row.name.clone(),
+        row.error.clone(),
+        row.place.clone(),
+    )
+}
+
+fn shorten(value: &mut String) {
+    if let Some((end, _)) = value.char_indices().nth(MAX_SETTING_CHARS) {
+        value.truncate(end);
+        value.push('…');
     }
 }
 
@@ -235,76 +341,4 @@ async fn distribution(
         .totals_with(id, &Scope::default(), Measures::only(measure))
         .await?;
     Ok(Distribution::of(&totals.aggregated(), measure))
-}
-
-/// The first and the last lines of a run's log, and how many are between them.
-async fn log(store: &Store, id: &RunId) -> Result<(Vec<LogRow>, u64), WebError> {
-    let all = LogFilter::default();
-    let last = LogRange {
-        after: 0,
-        before: None,
-        order: LogOrder::Last,
-        limit: LAST_LOG_LINES,
-    };
-    let mut last = store.log_page(id, &all, last).await?.rows;
-    let fit = that_fit(last.iter().rev());
-    last.drain(..last.len() - fit);
-    let Some(next) = last.first().map(|row| row.seq).filter(|seq| *seq > 1) else {
-        return Ok((last, 0));
-    };
-    let first = LogRange {
-        after: 0,
-        before: Some(next),
-        order: LogOrder::First,
-        limit: FIRST_LOG_LINES,
-    };
-    let mut log = store.log_page(id, &all, first).await?.rows;
-    log.truncate(that_fit(log.iter()));
-    // Positions have no gaps.
-    let left_out = next - 1 - log.len() as u64;
-    log.append(&mut last);
-    Ok((log, left_out))
-}
-
-/// How many of the lines fit into what there is room for.
-fn that_fit<'a>(lines: impl Iterator<Item = &'a LogRow>) -> usize {
-    let mut bytes = 0;
-    let fit = lines.take_while(|row| {
-        bytes += row.text.len() + row.source.len();
-        bytes <= MAX_LOG_BYTES
-    });
-    fit.count()
-}
-
-/// As many samples as fit, the first of each error before any second one, and how many do not fit.
-fn first_of_each(
-    samples: Vec<ErrorSampleAnswer>,
-) -> Result<(Vec<ErrorSampleAnswer>, LeftOut), WebError> {
-    let mut of_error: HashMap<String, u32> = HashMap::new();
-    let mut ranked = Vec::with_capacity(samples.len());
-    for (at, sample) in samples.iter().enumerate() {
-        let rank = of_error.entry(sample.error_key()).or_default();
-        *rank += 1;
-        let json = serde_json::to_vec(sample)
-            .map_err(|error| WebError::internal("writing a sample", &error))?;
-        ranked.push((*rank, at, json.len()));
-    }
-    ranked.sort_unstable();
-    let mut bytes = 0;
-    let fit = ranked.iter().take_while(|(_, _, more)| {
-        bytes += more;
-        bytes <= MAX_ERROR_SAMPLE_BYTES
-    });
-    let mut kept: Vec<usize> = fit.map(|(_, at, _)| *at).collect();
-    kept.sort_unstable();
-    let with_samples: HashSet<String> = kept.iter().map(|at| samples[*at].error_key()).collect();
-    let left_out = LeftOut {
-        error_samples: (samples.len() - kept.len()) as u64,
-        errors_without_samples: (of_error.len() - with_samples.len()) as u64,
-        ..LeftOut::default()
-    };
-    let mut kept = kept.into_iter().peekable();
-    let samples = samples.into_iter().enumerate();
-    let samples = samples.filter(|(at, _)| kept.next_if_eq(at).is_some());
-    Ok((samples.map(|(_, sample)| sample).collect(), left_out))
 }

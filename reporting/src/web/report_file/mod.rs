@@ -8,19 +8,23 @@
 //!   styles are allowed by their hashes (`shell.rs`); nothing else is, so that the file can make no request.
 //! - Answers about the whole run are those of the API (`contents.rs`), compressed. Nothing of them is computed again.
 //! - Of a part of the run (a window, an endpoint, an outcome) the numbers are added up in the browser from the results of parts of
-//!   some seconds (`parts.rs`), which are as fine as 5 MB allow: intervals add up, so that the sums are the same numbers. A
+//!   some seconds (`parts.rs`): intervals add up, so that the sums are the same numbers. A
 //!   window begins and ends with a part, so that nothing that is shown is estimated.
 //! - Without scripts the page has the numbers of the whole run, as any page of the server.
 //! - What a file cannot do is left out by the templates: what changes the run, what is downloaded, links to other pages.
 //!
-//! Whatever had to be left out for the size of the file is said in the file.
+//! A file has at most 5 MB. Whatever may be large has a room of its own: what there is of the whole run (`contents.rs`), rows for readers
+//! without scripts (here), single requests and lines of the log (`singles.rs`, `fitted.rs`). What does not fit there is left out, the least important first. Parts of
+//! the run take all that is left, as fine as that allows. Totals and verdict are always there, and whatever was left out is said in the file.
 
 mod contents;
+mod fitted;
 mod joined_script;
 mod packed;
 mod parts;
 mod places;
 mod shell;
+mod singles;
 
 use greylag_infra::{RunId, RunRecord};
 
@@ -28,9 +32,10 @@ use self::contents::Contents;
 use self::parts::packed_parts;
 pub(in crate::web) use self::places::FilePlaces;
 use self::shell::SHELL;
+use self::singles::Singles;
 use crate::coordinator::Coordinator;
 use crate::results::calendar::utc;
-use crate::results::page_text::count;
+use crate::results::page_text::{ENDPOINT_ROWS, last};
 use crate::store::Scope;
 use crate::web::error::WebError;
 use crate::web::live::run_feed::RunPart;
@@ -41,6 +46,15 @@ use crate::web::state::find_run;
 const MAX_FILE_BYTES: usize = 5_000_000;
 /// Of these for the links that a page has which shows parts, and for what it says of them.
 const RESERVED_BYTES: usize = 50_000;
+/// Most bytes of a page without scripts, styles and data. With longer names it has fewer rows for readers without scripts.
+const MAX_PAGE_BYTES: usize = 600_000;
+/// What readers without scripts have, from the most: rows of each table, and whether they have the console's tables.
+const PLAIN_ROWS: [(usize, bool); 4] = [
+    (ENDPOINT_ROWS, true),
+    (ENDPOINT_ROWS, false),
+    (ENDPOINT_ROWS / 5, false),
+    (0, false),
+];
 /// What a file says that has only the whole run.
 const NO_PARTS: &str = "This file shows the whole run only, and no charts of custom metrics: the run has no results, or too many endpoints for a file.";
 
@@ -59,6 +73,10 @@ pub(in crate::web) struct FileParts {
     pub(in crate::web) script: &'static str,
     /// Whether the file can show parts of the run.
     pub(in crate::web) can_narrow: bool,
+    /// Whether these may be about an endpoint.
+    pub(in crate::web) narrows_endpoints: bool,
+    /// Most rows of each table for readers without scripts.
+    pub(in crate::web) plain_rows: usize,
     /// What there is to know about the file, line by line.
     pub(in crate::web) notes: Vec<String>,
     /// The console tables of the whole run.
@@ -100,23 +118,27 @@ async fn make(
     run: &RunRecord,
     trace_url: String,
 ) -> Result<String, WebError> {
+    let store = coordinator.store();
     // Before anything else: parts of a run in progress have no seconds of which the rest knows nothing.
-    let last_second = coordinator.store().last_second(&run.id).await?;
+    let last_second = store.last_second(&run.id).await?;
     let mut part = RunPart::of(coordinator, run, &Scope::default()).await?;
     // What is wrong right now is not when the file is looked at.
     part.view.notices.clear();
-    let contents = Contents::read(coordinator, run, &part).await?;
-    let (notes, tables) = (
-        notes(coordinator, run, &contents),
-        contents.tables().to_owned(),
-    );
-    let data = DataBlock {
-        id: "file-data",
-        base64: packed::document(&contents).await?,
-    };
-    drop(contents);
+    // The scripts have the log from its own block.
+    let log = std::mem::take(&mut part.delta.log);
+    let mut contents = Contents::read(coordinator, run, part)
+        .await?
+        .packed()
+        .await?;
+    contents.part.delta.log = last(&log, ENDPOINT_ROWS).to_vec();
+    drop(log);
+    let has_dots = !contents.part.delta.dots.kind.is_empty();
+    let singles = Singles::read(store, run, has_dots).await?;
+    let mut notes = vec![about_file(coordinator, run)];
+    notes.extend(contents.notes);
+    notes.extend(singles.notes);
     let mut page = RunPage::as_file(
-        part,
+        contents.part,
         FileParts {
             policy: &SHELL.policy,
             icon: &SHELL.icon,
@@ -124,40 +146,75 @@ async fn make(
             early_script: SHELL.early_script,
             script: &SHELL.script,
             can_narrow: false,
+            narrows_endpoints: false,
+            plain_rows: 0,
             notes,
-            tables,
-            data: vec![data],
+            tables: String::new(),
+            data: Vec::new(),
         },
         trace_url,
     );
-    let text = page.text()?;
-    let room = MAX_FILE_BYTES.saturating_sub(text.len() + RESERVED_BYTES);
+    let page_bytes = fill_page(&mut page, contents.tables)?;
+    let mut data = vec![DataBlock {
+        id: "file-data",
+        base64: contents.base64,
+    }];
+    data.extend(singles.blocks);
+    let data_bytes: usize = data.iter().map(|block| block.base64.len()).sum();
+    let room = MAX_FILE_BYTES.saturating_sub(page_bytes + data_bytes + RESERVED_BYTES);
     let parts = match last_second {
-        Some(last) => packed_parts(coordinator, run, last, room).await?,
-        None => None,
-    };
-    let Some(file) = page.file_mut() else {
-        return Ok(text);
-    };
-    match parts {
-        Some(parts) => {
-            file.can_narrow = true;
-            file.notes.push(parts.note);
-            file.data.push(DataBlock {
-                id: "file-described",
-                base64: parts.described,
-            });
-            file.data.push(DataBlock {
-                id: "file-parts",
-                base64: parts.parts,
-            });
+        Some(last) if contents.has_endpoints => {
+            packed_parts(coordinator, run, last, contents.errors, room).await?
         }
-        None => file.notes.push(NO_PARTS.to_owned()),
+        _ => None,
+    };
+    if let Some(file) = page.file_mut() {
+        file.data = data;
+        match parts {
+            Some(parts) => {
+                file.can_narrow = true;
+                file.narrows_endpoints = parts.by_endpoint;
+                file.notes.push(parts.note);
+                for (id, base64) in [
+                    ("file-described", parts.described),
+                    ("file-parts", parts.parts),
+                ] {
+                    file.data.push(DataBlock { id, base64 });
+                }
+            }
+            None => file.notes.push(NO_PARTS.to_owned()),
+        }
     }
-    page.text()
+    let text = page.text()?;
+    if text.len() > MAX_FILE_BYTES {
+        return Err(WebError::FileTooLarge {
+            bytes: text.len(),
+            maximum: MAX_FILE_BYTES,
+        });
+    }
+    Ok(text)
 }
 
-fn notes(coordinator: &Coordinator, run: &RunRecord, contents: &Contents) -> Vec<String> {
+/// Gives the page as much for readers without scripts as there is room for. Gives how many bytes it has without data.
+fn fill_page(page: &mut RunPage, tables: String) -> Result<usize, WebError> {
+    let mut tables = Some(tables);
+    let mut bytes = 0;
+    for (rows, has_tables) in PLAIN_ROWS {
+        let Some(file) = page.file_mut() else {
+            break;
+        };
+        file.plain_rows = rows;
+        file.tables = tables.take().filter(|_| has_tables).unwrap_or_default();
+        bytes = page.text()?.len();
+        if bytes <= SHELL.bytes() + MAX_PAGE_BYTES {
+            break;
+        }
+    }
+    Ok(bytes)
+}
+
+/// What the file is.
+fn about_file(coordinator: &Coordinator, run: &RunRecord) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let now = utc(coordinator.now());
     let state = if run.phase.is_over() {
@@ -165,26 +222,7 @@ fn notes(coordinator: &Coordinator, run: &RunRecord, contents: &Contents) -> Vec
     } else {
         ", while the run was in progress"
     };
-    let mut notes = vec![format!(
+    format!(
         "Saved by Greylag {version} on {now}{state}. The file needs no server and makes no requests."
-    )];
-    let left_out = contents.left_out();
-    if left_out.log_lines > 0 {
-        notes.push(format!(
-            "{} lines in the middle of the log are not in this file.",
-            count(left_out.log_lines)
-        ));
-    }
-    if left_out.error_samples > 0 {
-        let of_errors = match left_out.errors_without_samples {
-            0 => "each error has its first ones".to_owned(),
-            1 => "1 error has none here".to_owned(),
-            errors => format!("{} errors have none here", count(errors)),
-        };
-        notes.push(format!(
-            "{} samples of errors are not in this file; {of_errors}.",
-            count(left_out.error_samples)
-        ));
-    }
-    notes
+    )
 }

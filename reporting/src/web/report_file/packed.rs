@@ -14,25 +14,29 @@ use crate::web::error::WebError;
 ///
 /// # Errors
 /// It cannot be written.
-pub(super) async fn document(document: &impl Serialize) -> Result<String, WebError> {
+pub(super) fn document(document: &impl Serialize) -> Result<String, WebError> {
     let json = serde_json::to_vec(document);
-    let json = json.map_err(|error| WebError::internal("writing a file", &error))?;
-    packed(move || json).await
+    in_page(&json.map_err(|error| WebError::internal("writing a file", &error))?)
 }
 
-/// The bytes that the function gives, off the async threads: there are some millions of them.
+/// Bytes. There may be some millions of them, which is not for async threads.
 ///
 /// # Errors
-/// The process ends.
-pub(super) async fn packed(
-    bytes: impl FnOnce() -> Vec<u8> + Send + 'static,
-) -> Result<String, WebError> {
-    let pack = move || {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(&bytes())?;
-        Ok::<_, std::io::Error>(STANDARD.encode(encoder.finish()?))
-    };
+/// They cannot be written.
+pub(super) fn in_page(bytes: &[u8]) -> Result<String, WebError> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    let packed = written.map_err(|error| WebError::internal("compressing a file", &error))?;
+    Ok(STANDARD.encode(packed))
+}
+
+/// Does what packs data off the async threads.
+///
+/// # Errors
+/// It fails, or the process ends.
+pub(super) async fn off_async<T: Send + 'static>(
+    pack: impl FnOnce() -> Result<T, WebError> + Send + 'static,
+) -> Result<T, WebError> {
     let packed = tokio::task::spawn_blocking(pack).await;
-    let packed = packed.map_err(|error| WebError::internal("compressing a file", &error))?;
-    packed.map_err(|error| WebError::internal("compressing a file", &error))
+    packed.map_err(|error| WebError::internal("compressing a file", &error))?
 }

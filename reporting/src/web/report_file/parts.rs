@@ -1,6 +1,6 @@
 //! A run's results in parts, for a file that adds up any stretch of them: as fine as there is room for.
 //!
-//! Numbers are LEB128. In order, with the names and edges that `Described` has:
+//! Numbers are LEB128. In order, with the names and edges that `Described` has, where all endpoints are as one if they are `together`:
 //!
 //! - of each endpoint and part a byte that says for which outcomes there is an interval (1 ok, 2 failed, 4 mixed), and of each of these
 //!   the numbers of [`Sums`](crate::measure::interval::Sums) in the order of their names, and of each measure the length of
@@ -13,24 +13,26 @@
 //! - of each custom metric in how many parts it has values, and of each the parts since the one before, and the length of
 //!   a stored row of what the values of that part add up to, and that row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use greylag_infra::RunRecord;
 use greylag_infra::protocol::MetricKind;
 use serde::Serialize;
 
+use super::contents::ErrorKey;
 use super::packed;
 use crate::coordinator::Coordinator;
 use crate::measure::interval::{MEASURE_NAMES, NUMBER_NAMES, Outcome, Outcomes, PackedInterval};
 use crate::measure::stats::{PercentileKey, percentile_keys};
+use crate::measure::windows::{LEVELS, width};
 use crate::plain_text::plain_text;
 use crate::results::error_place::split_place;
 use crate::results::metric_text::{MetricStatistic, in_tables};
 use crate::results::views::scope_view::phase_windows;
 use crate::store::{
-    Chart, ChartLine, ChartSteps, MAX_CHART_LINES, MetricParts, PartsAsked, RunParts, Scope, Store,
-    Window,
+    Chart, ChartLine, ChartSteps, ErrorParts, MAX_CHART_LINES, MetricParts, PartsAsked, RunParts,
+    Scope, Store, Window,
 };
 use crate::web::api::CHARTS;
 use crate::web::error::WebError;
@@ -48,6 +50,10 @@ const LEAST_INTERVAL_BYTES: u64 = 12;
 const MOST_COMPRESSED: usize = 2;
 /// How many times as many bytes are read of histograms that may be compressed well.
 const READ: usize = 4;
+/// Parts by endpoint are of little use if the run has fewer; those of all endpoints together are finer then.
+const FEW_PARTS: u32 = 8;
+/// Most stored rows that are read for parts: some seconds' work.
+const MAX_ROWS: u64 = 500_000;
 /// Most errors of parts and agents of these, which have some bytes each.
 const MAX_ERRORS: usize = 400_000;
 
@@ -67,6 +73,10 @@ pub(super) struct Described {
     pub(super) step_s: u32,
     /// Whether requests are counted by second, or only by part.
     pub(super) counts_seconds: bool,
+    /// Whether the requests to all endpoints are added up, because by endpoint they would take too much room.
+    together: bool,
+    /// Whether there was no room for some errors.
+    errors_left_out: bool,
     /// First second of each part in order, and the end of the last one.
     edges: Vec<u32>,
     /// Methods and names.
@@ -105,9 +115,17 @@ impl Described {
         } else {
             ""
         };
+        let (endpoints, no_endpoints) = if self.together {
+            (
+                "",
+                " Its many endpoints are of the whole run: parts are of all of them together.",
+            )
+        } else {
+            (", endpoints", "")
+        };
         format!(
-            "Parts of the run are computed in the browser, with the same numbers as the coordinator's: windows {steps}, endpoints, outcomes. \
-             Single agents, and numbers without saturated seconds, are not in this file.{rates}{agents}"
+            "Parts of the run are computed in the browser, with the same numbers as the coordinator's: windows {steps}{endpoints}, outcomes. \
+             Single agents, and numbers without saturated seconds, are not in this file.{no_endpoints}{rates}{agents}"
         )
     }
 }
@@ -131,15 +149,20 @@ struct DescribedError {
 /// The parts of a run and what has to be known of them.
 #[derive(Debug)]
 pub(super) struct PackedParts {
+    /// Seconds in a part.
+    step_s: u32,
     /// What a reader of the file has to know.
     pub(super) note: String,
+    /// Whether parts may be about an endpoint.
+    pub(super) by_endpoint: bool,
     /// [`Described`] as base64.
     pub(super) described: String,
     /// The parts as base64.
     pub(super) parts: String,
 }
 
-/// The finest parts of a run up to its `last` second that take at most so many bytes as base64; none if not even one part of all takes so few.
+/// The finest parts of a run up to its `last` second that take at most so many bytes as base64: by endpoint, or where these would be only a few, of
+/// all endpoints together. None if not even one part of all takes so few. `errors`: those that the file has, if these are not all.
 ///
 /// # Errors
 /// The store failed.
@@ -147,98 +170,176 @@ pub(super) async fn packed_parts(
     coordinator: &Coordinator,
     run: &RunRecord,
     last: u32,
+    errors: Option<HashSet<ErrorKey>>,
     most_bytes: usize,
 ) -> Result<Option<PackedParts>, WebError> {
-    let store = coordinator.store();
-    let seconds = u64::from(last) + 1;
-    let endpoints = store.endpoints(&run.id).await?.len() as u64;
     let phases = phase_windows(run, coordinator.now());
     let cuts = phases.iter().flat_map(|phase| [Some(phase.from), phase.to]);
-    let cuts: Vec<u32> = cuts.flatten().collect();
-    for step_s in STEPS_S {
-        let intervals = seconds.div_ceil(step_s.into()).saturating_mul(endpoints);
-        let is_last = u64::from(step_s) >= seconds;
-        if intervals.saturating_mul(LEAST_INTERVAL_BYTES) > most_bytes as u64 && !is_last {
-            continue;
-        }
-        let estimated = store.estimated_part_bytes(&run.id, step_s).await?;
-        if estimated / MOST_COMPRESSED > most_bytes && !is_last {
-            continue;
-        }
-        let asked = PartsAsked {
-            step_s,
-            counts_seconds: seconds.saturating_mul(endpoints) <= MAX_COUNTS,
-            cuts: cuts.clone(),
-            end: last.saturating_add(1),
-            most_bytes: most_bytes.saturating_mul(READ),
-            most_errors: MAX_ERRORS,
-        };
-        if let Some(parts) = pack(store, run, asked).await?
-            && parts.described.len() + parts.parts.len() <= most_bytes
-        {
-            return Ok(Some(parts));
-        }
-        if is_last {
-            break;
-        }
+    let search = Search {
+        store: coordinator.store(),
+        run,
+        end: last.saturating_add(1),
+        endpoints: coordinator.store().endpoints(&run.id).await?.len() as u64,
+        cuts: cuts.flatten().collect(),
+        errors,
+        most_bytes,
+    };
+    let by_endpoint = search.finest(false).await?;
+    if search.endpoints == 1
+        || by_endpoint
+            .as_ref()
+            .is_some_and(|parts| search.end / parts.step_s >= FEW_PARTS)
+    {
+        return Ok(by_endpoint);
     }
-    Ok(None)
+    let together = search.finest(true).await?;
+    let is_finer = match (&by_endpoint, &together) {
+        (Some(few), Some(more)) => more.step_s < few.step_s,
+        (by_endpoint, _) => by_endpoint.is_none(),
+    };
+    Ok(if is_finer { together } else { by_endpoint })
 }
 
-async fn pack(
-    store: &Store,
-    run: &RunRecord,
-    asked: PartsAsked,
-) -> Result<Option<PackedParts>, WebError> {
-    let (step_s, counts_seconds) = (asked.step_s, asked.counts_seconds);
-    let Some(parts) = store.run_parts(&run.id, asked).await? else {
-        return Ok(None);
-    };
-    let has_outcomes = parts.endpoints.iter().all(|endpoint| {
-        let mut places = endpoint.intervals.keys();
-        places.all(|(_, outcomes)| *outcomes != Outcomes::Mixed)
-    });
-    let errors = parts.errors.iter().map(|error| {
-        let shown = plain_text(&error.text);
-        let (text, place) = split_place(&shown);
-        DescribedError {
-            endpoint: error.endpoint,
-            error: text.to_owned(),
-            place: place.map(str::to_owned),
-            samples: error.samples,
+/// What parts are looked for.
+struct Search<'a> {
+    store: &'a Store,
+    run: &'a RunRecord,
+    /// Where the run's results end.
+    end: u32,
+    /// How many there are.
+    endpoints: u64,
+    cuts: Vec<u32>,
+    errors: Option<HashSet<ErrorKey>>,
+    most_bytes: usize,
+}
+
+impl Search<'_> {
+    /// The finest parts that fit, by endpoint or of all endpoints together.
+    async fn finest(&self, together: bool) -> Result<Option<PackedParts>, WebError> {
+        let seconds = u64::from(self.end);
+        let groups = if together { 1 } else { self.endpoints };
+        for step_s in STEPS_S {
+            let is_last = u64::from(step_s) >= seconds;
+            if !is_last && !self.may_fit(step_s, groups).await? {
+                continue;
+            }
+            let asked = PartsAsked {
+                step_s,
+                counts_seconds: seconds.saturating_mul(groups) <= MAX_COUNTS,
+                together,
+                cuts: self.cuts.clone(),
+                end: self.end,
+                most_bytes: self.most_bytes.saturating_mul(READ),
+                most_errors: MAX_ERRORS,
+            };
+            if let Some(parts) = self.pack(asked).await?
+                && parts.described.len() + parts.parts.len() <= self.most_bytes
+            {
+                return Ok(Some(parts));
+            }
+            if is_last {
+                break;
+            }
         }
-    });
-    let errors = errors.collect();
-    let endpoints = parts.endpoints.iter().map(|parts| &parts.endpoint);
-    let endpoints = endpoints.map(|one| (plain_text(&one.method), plain_text(&one.name)));
-    let described = Described {
-        step_s,
-        counts_seconds,
-        endpoints: endpoints.collect(),
-        errors,
-        agents: parts.agents.iter().map(|name| plain_text(name)).collect(),
-        edges: parts.edges.clone(),
-        numbers: NUMBER_NAMES,
-        measures: MEASURE_NAMES,
-        percentiles: percentile_keys(),
-        metrics: parts
-            .metrics
+        Ok(None)
+    }
+
+    /// Whether parts of so many seconds are worth reading.
+    async fn may_fit(&self, step_s: u32, groups: u64) -> Result<bool, WebError> {
+        let parts = u64::from(self.end).div_ceil(step_s.into());
+        let rows = u64::from(self.end) / u64::from(rows_width(step_s)) * self.endpoints;
+        let least = parts
+            .saturating_mul(groups)
+            .saturating_mul(LEAST_INTERVAL_BYTES);
+        if least > self.most_bytes as u64 || rows > MAX_ROWS {
+            return Ok(false);
+        }
+        let together = groups < self.endpoints;
+        let estimated = self
+            .store
+            .estimated_part_bytes(&self.run.id, step_s, together)
+            .await?;
+        Ok(estimated / MOST_COMPRESSED <= self.most_bytes)
+    }
+
+    async fn pack(&self, asked: PartsAsked) -> Result<Option<PackedParts>, WebError> {
+        let (store, run) = (self.store, self.run);
+        let (step_s, counts_seconds, together) =
+            (asked.step_s, asked.counts_seconds, asked.together);
+        let Some(mut parts) = store.run_parts(&run.id, asked).await? else {
+            return Ok(None);
+        };
+        let has_outcomes = parts.requests.iter().all(|requests| {
+            let mut places = requests.intervals.keys();
+            places.all(|(_, outcomes)| *outcomes != Outcomes::Mixed)
+        });
+        let endpoints: Vec<(String, String)> = parts
+            .endpoints
             .iter()
-            .map(|MetricParts { metric, .. }| DescribedMetric {
-                name: plain_text(&metric.name),
-                kind: metric.kind,
-                unit: plain_text(&metric.unit),
-            })
-            .collect(),
-        metric_statistics: in_tables().collect(),
-        has_outcomes,
-        by_part: charts_by_part(store, run, &parts, step_s).await?,
-    };
-    Ok(Some(PackedParts {
-        note: described.note(),
-        described: packed::document(&described).await?,
-        parts: packed::packed(move || encoded(&parts)).await?,
-    }))
+            .map(|one| (plain_text(&one.method), plain_text(&one.name)))
+            .collect();
+        let describe = |error: &ErrorParts| {
+            let shown = plain_text(&error.text);
+            let (text, place) = split_place(&shown);
+            DescribedError {
+                endpoint: error.endpoint,
+                error: text.to_owned(),
+                place: place.map(str::to_owned),
+                samples: error.samples,
+            }
+        };
+        if let Some(kept) = &self.errors {
+            parts.errors.retain(|error| {
+                let shown = describe(error);
+                let (method, name) = endpoints[error.endpoint].clone();
+                kept.contains(&(method, name, shown.error, shown.place))
+            });
+        }
+        let described = Described {
+            step_s,
+            counts_seconds,
+            together,
+            errors_left_out: self.errors.is_some(),
+            errors: parts.errors.iter().map(describe).collect(),
+            endpoints,
+            agents: parts.agents.iter().map(|name| plain_text(name)).collect(),
+            edges: parts.edges.clone(),
+            numbers: NUMBER_NAMES,
+            measures: MEASURE_NAMES,
+            percentiles: percentile_keys(),
+            metrics: parts
+                .metrics
+                .iter()
+                .map(|MetricParts { metric, .. }| DescribedMetric {
+                    name: plain_text(&metric.name),
+                    kind: metric.kind,
+                    unit: plain_text(&metric.unit),
+                })
+                .collect(),
+            metric_statistics: in_tables().collect(),
+            has_outcomes,
+            by_part: charts_by_part(store, run, &parts, step_s).await?,
+        };
+        let pack = move || {
+            Ok(Some(PackedParts {
+                step_s,
+                note: described.note(),
+                by_endpoint: !together,
+                described: packed::document(&described)?,
+                parts: packed::in_page(&encoded(&parts))?,
+            }))
+        };
+        packed::off_async(pack).await
+    }
+}
+
+/// Seconds in the widest stored rows of which parts of so many seconds are made.
+fn rows_width(step_s: u32) -> u32 {
+    let widths = (0..LEVELS).map(width);
+    widths
+        .take_while(|width| *width <= step_s)
+        .last()
+        .unwrap_or(1)
 }
 
 /// Charts that are not made of the requests of endpoints, with a value for each part.
@@ -315,9 +416,9 @@ fn encoded(parts: &RunParts) -> Vec<u8> {
     let mut bytes = Vec::new();
     let out = &mut bytes;
     let part_count = parts.edges.len() - 1;
-    for endpoint in &parts.endpoints {
+    for requests in &parts.requests {
         for part in 0..part_count {
-            let of_part = OUTCOMES.map(|outcomes| endpoint.intervals.get(&(part, outcomes)));
+            let of_part = OUTCOMES.map(|outcomes| requests.intervals.get(&(part, outcomes)));
             let bit = |(at, interval): (usize, &Option<_>)| u64::from(interval.is_some()) << at;
             put(out, of_part.iter().enumerate().map(bit).sum());
             for interval in of_part.into_iter().flatten() {
@@ -325,18 +426,18 @@ fn encoded(parts: &RunParts) -> Vec<u8> {
             }
         }
     }
-    for endpoint in &parts.endpoints {
+    for requests in &parts.requests {
         for outcomes in OUTCOMES {
             let of_outcome = (outcomes, 0)..=(outcomes, u32::MAX);
             put(
                 out,
-                endpoint.counts.range(of_outcome.clone()).count() as u64,
+                requests.counts.range(of_outcome.clone()).count() as u64,
             );
             let mut before = 0;
-            for ((_, second), (requests, failures)) in endpoint.counts.range(of_outcome) {
+            for ((_, second), (of_second, failures)) in requests.counts.range(of_outcome) {
                 put(out, (second - before).into());
                 before = *second;
-                put(out, *requests);
+                put(out, *of_second);
                 put(out, *failures);
             }
         }

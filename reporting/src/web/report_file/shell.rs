@@ -38,6 +38,20 @@ pub(super) struct Shell {
     pub(super) script: String,
 }
 
+impl Shell {
+    /// How many bytes of a file these are.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = [
+            self.policy.as_str(),
+            &self.icon,
+            &self.styles,
+            self.early_script,
+            &self.script,
+        ];
+        texts.iter().map(|text| text.len()).sum()
+    }
+}
+
 pub(super) static SHELL: LazyLock<Shell> = LazyLock::new(|| {
     let styles: String = STYLES.iter().map(|path| text(path)).collect();
     let early_script = text("js/theme-early.js");
