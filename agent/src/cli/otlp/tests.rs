@@ -1,0 +1,194 @@
+use std::sync::Mutex;
+
+use axum::Router;
+use axum::routing::post;
+use clap::Parser;
+use tokio::net::TcpListener;
+
+use super::*;
+
+#[derive(Parser)]
+struct Command {
+    #[command(flatten)]
+    otlp: OtlpOptions,
+}
+
+fn collector(arguments: &[&str]) -> Collector {
+    let command = Command::parse_from([&["greylag"], arguments].concat());
+    collector_of(command.otlp).unwrap().unwrap()
+}
+
+#[test]
+fn headers_are_pairs_and_are_not_shown() {
+    let headers: OtlpHeaders = "authorization=Bearer%20geheim, x-tenant=a=b,"
+        .parse()
+        .unwrap();
+    assert_eq!(headers.0["authorization"], "Bearer geheim");
+    assert_eq!(headers.0["x-tenant"], "a=b");
+    assert!(!format!("{headers:?} {:?}", headers.0).contains("geheim"));
+    for wrong in ["authorization", "a b=c", "a=%2", "a=%zz", "a=%0a"] {
+        assert!(wrong.parse::<OtlpHeaders>().is_err(), "{wrong}");
+    }
+    for wrong in ["collector:4317", "ftp://c", "http://c?x=1", ""] {
+        assert!(wrong.parse::<OtlpUrl>().is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn only_whole_messages_are_read() {
+    assert_eq!(unframed(&framed(b"answer")), b"answer");
+    for wrong in [&b""[..], b"\0\0\0", b"\0\0\0\0\x02a", b"\x01\0\0\0\x01a"] {
+        assert_eq!(unframed(wrong), b"", "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_port_of_the_other_protocol_is_pointed_out() {
+    let of = |url: &str, protocol| advice(&url.parse().unwrap(), protocol);
+    let said = of("http://collector:4318", OtlpProtocol::Grpc);
+    assert!(
+        said.ends_with("try --otlp-protocol http/protobuf"),
+        "{said}"
+    );
+    let said = of("http://collector:4317", OtlpProtocol::Http);
+    assert!(said.ends_with("try --otlp-protocol grpc"), "{said}");
+    assert_eq!(of("http://collector:4317", OtlpProtocol::Grpc), "");
+    assert_eq!(of("http://collector", OtlpProtocol::Grpc), "");
+}
+
+#[tokio::test]
+async fn a_push_by_http_is_the_message() {
+    let got = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&got);
+    let take = move |headers: HeaderMap, body: Bytes| {
+        let header = |name: &str| headers[name].to_str().unwrap().to_owned();
+        let said = (
+            header("content-type"),
+            header("authorization"),
+            body.to_vec(),
+        );
+        keep.lock().unwrap().push(said);
+        async { "taken" }
+    };
+    let endless = || async { vec![b'x'; MAX_ANSWER_BYTES + 1] };
+    let router = Router::new()
+        .route("/otel/v1/metrics", post(take))
+        .route("/long/v1/metrics", post(endless));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async { axum::serve(listener, router).await });
+    let url = format!("http://{address}/otel/");
+    let header = "authorization=Bearer%20geheim";
+    let protocol = ["--otlp-protocol", "http/protobuf", "--otlp-headers", header];
+    let right = collector(&[&["--otlp", &url][..], &protocol[..]].concat());
+    assert_eq!(
+        (right.send)(b"counts".to_vec()).await,
+        Ok(b"taken".to_vec())
+    );
+    let said = (
+        "application/x-protobuf".to_owned(),
+        "Bearer geheim".to_owned(),
+        b"counts".to_vec(),
+    );
+    assert_eq!(*got.lock().unwrap(), [said]);
+    // As OTEL_EXPORTER_OTLP_METRICS_ENDPOINT has it.
+    let long = format!("http://{address}/long/v1/metrics");
+    let long = collector(&[&["--otlp", &long][..], &protocol[..]].concat());
+    let refused = (long.send)(Vec::new()).await.unwrap_err();
+    assert_eq!(refused, "its answer is longer than 64 KiB");
+    let elsewhere = format!("http://{address}/");
+    let wrong = collector(&[&["--otlp", &elsewhere][..], &protocol[..]].concat());
+    let refused = (wrong.send)(Vec::new()).await.unwrap_err();
+    assert_eq!(refused, "it answered with status 404");
+    server.abort();
+    let _ = server.await;
+    let away = (right.send)(Vec::new()).await.unwrap_err();
+    assert!(!away.contains("http://"), "{away}");
+}
+
+#[tokio::test]
+async fn a_push_by_grpc_is_one_call() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    // Answers with one status after the other: after a message, without one, none.
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let mut got = Vec::new();
+        while let Some(Ok((request, mut respond))) = connection.accept().await {
+            let number = got.len();
+            let (head, mut body) = request.into_parts();
+            got.push((head, Vec::new()));
+            let call = async {
+                let mut bytes = Vec::new();
+                while let Some(Ok(chunk)) = body.data().await {
+                    bytes.extend_from_slice(&chunk);
+                }
+                let answer = http::Response::builder().header("content-type", "application/grpc");
+                match number {
+                    0 => {
+                        let mut sent = respond
+                            .send_response(answer.body(()).unwrap(), false)
+                            .unwrap();
+                        sent.send_data(framed(b"answer").into(), false).unwrap();
+                        let mut trailers = HeaderMap::new();
+                        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+                        sent.send_trailers(trailers).unwrap();
+                    }
+                    1 => {
+                        let answer = answer
+                            .header("grpc-status", "16")
+                            .header("grpc-message", "no%20token%0a%1b[31mhere");
+                        respond
+                            .send_response(answer.body(()).unwrap(), true)
+                            .unwrap();
+                    }
+                    _ => drop(
+                        respond
+                            .send_response(answer.body(()).unwrap(), true)
+                            .unwrap(),
+                    ),
+                }
+                bytes
+            };
+            let bytes = tokio::select! {
+                bytes = call => bytes,
+                _ = std::future::poll_fn(|context| connection.poll_closed(context)) => break,
+            };
+            got[number].1 = bytes;
+            if number == 2 {
+                connection.graceful_shutdown();
+            }
+        }
+        got
+    });
+    let collector = collector(&[
+        "--otlp",
+        &format!("http://{address}"),
+        "--otlp-headers",
+        "x-tenant=7",
+    ]);
+    let push = |text: &str| (collector.send)(text.as_bytes().to_vec());
+    assert_eq!(push("counts").await, Ok(b"answer".to_vec()));
+    let refused = push("again").await.unwrap_err();
+    assert_eq!(refused, "it answered with gRPC status 16 no tokenhere");
+    let strange = push("").await.unwrap_err();
+    assert!(
+        strange.contains("--otlp-protocol http/protobuf"),
+        "{strange}"
+    );
+    let got = server.await.unwrap();
+    let (head, body) = &got[0];
+    assert_eq!(
+        head.uri.path(),
+        "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+    );
+    for (name, value) in [
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+        ("x-tenant", "7"),
+    ] {
+        assert_eq!(head.headers[name], value);
+    }
+    assert_eq!(body[..], *b"\0\0\0\0\x06counts");
+}
