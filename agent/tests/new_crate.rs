@@ -65,7 +65,16 @@ fn new_load() -> PathBuf {
     binary
 }
 
-/// Checked with its own dev profile, which is that of this workspace: its dependencies have been compiled already.
+/// The dev profile of this workspace, for crates that are checked in its target directory: with another one all their
+/// dependencies would be compiled again, for minutes.
+fn dev_profile_of_this_workspace() -> String {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    let manifest: toml::Table = fs::read_to_string(manifest).unwrap().parse().unwrap();
+    let dev = manifest["profile"]["dev"].clone();
+    let profile = toml::Table::from_iter([("dev".to_owned(), dev)]);
+    toml::Table::from_iter([("profile".to_owned(), profile.into())]).to_string()
+}
+
 #[test]
 fn the_new_crate_compiles() {
     let directory = tempfile::tempdir().unwrap();
@@ -79,8 +88,11 @@ fn the_new_crate_compiles() {
     assert!(!readme.contains("{{"), "{readme}");
     let ignored = fs::read_to_string(made.join(".gitignore")).unwrap();
     assert!(ignored.contains("/target"), "{ignored}");
+    let profile = directory.path().join("profile.toml");
+    fs::write(&profile, dev_profile_of_this_workspace()).unwrap();
     let checked = Command::new(env!("CARGO"))
-        .args(["check", "--offline"])
+        .args(["check", "--offline", "--config"])
+        .arg(&profile)
         .env("CARGO_TARGET_DIR", target_directory())
         .current_dir(&made)
         .output()
