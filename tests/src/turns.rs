@@ -1,22 +1,120 @@
 //! Tests that generate load or start a browser take turns, so that none starves another on a small machine.
+//!
+//! Those that run together and those that run alone take turns in groups: whenever one runs alone, all others have to
+//! end before, and the machine is idle meanwhile.
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
 
 /// So many heavy tests run at the same time: each waits for most of its time, and needs a fifth of a core.
-const TOGETHER: u32 = 3;
-static TURNS: Semaphore = Semaphore::const_new(TOGETHER as usize);
+const TOGETHER: usize = 3;
 
-/// Waits until few enough heavy tests run; the turn ends when the guard is dropped.
-pub async fn heavy() -> SemaphorePermit<'static> {
-    turns(1).await
+static TURNS: Mutex<Turns> = Mutex::new(Turns::NONE);
+static CHANGED: Notify = Notify::const_new();
+
+/// How many tests run, and how many wait for their turn.
+#[derive(Debug)]
+struct Turns {
+    together: Count,
+    alone: Count,
+    /// Whether those that run alone have their turn, one after the other.
+    alone_is_next: bool,
 }
 
-/// Waits until no other heavy test runs, for a test that needs whole cores or judges the pace of a run.
-pub async fn alone() -> SemaphorePermit<'static> {
-    turns(TOGETHER).await
+#[derive(Debug)]
+struct Count {
+    running: usize,
+    waiting: usize,
 }
 
-async fn turns(count: u32) -> SemaphorePermit<'static> {
-    let turn = TURNS.acquire_many(count).await;
-    turn.expect("the turns are never closed")
+impl Turns {
+    const NONE: Self = Self {
+        together: Count::NONE,
+        alone: Count::NONE,
+        alone_is_next: false,
+    };
+
+    /// Whether another one that runs so may begin.
+    fn is_free(&mut self, alone: bool) -> bool {
+        let (mine, others) = match alone {
+            true => (&self.alone, &self.together),
+            false => (&self.together, &self.alone),
+        };
+        if self.alone_is_next != alone {
+            // The others keep their turn as long as there are any.
+            if others.running + others.waiting > 0 {
+                return false;
+            }
+            self.alone_is_next = alone;
+        }
+        let most = if alone { 1 } else { TOGETHER };
+        others.running == 0 && mine.running < most
+    }
+
+    /// Takes the turn of one that waits, if it is free.
+    fn begin(&mut self, alone: bool) -> bool {
+        let is_free = self.is_free(alone);
+        if is_free {
+            let count = self.count(alone);
+            count.waiting -= 1;
+            count.running += 1;
+        }
+        is_free
+    }
+
+    fn count(&mut self, alone: bool) -> &mut Count {
+        match alone {
+            true => &mut self.alone,
+            false => &mut self.together,
+        }
+    }
+}
+
+impl Count {
+    const NONE: Self = Self {
+        running: 0,
+        waiting: 0,
+    };
+}
+
+/// A test's turn, which ends when this is dropped.
+#[derive(Debug)]
+#[must_use = "the turn ends when this is dropped"]
+pub struct Turn {
+    alone: bool,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        turns().count(self.alone).running -= 1;
+        CHANGED.notify_waiters();
+    }
+}
+
+/// Waits until few enough heavy tests run.
+pub async fn heavy() -> Turn {
+    turn(false).await
+}
+
+/// Waits until no heavy test runs or waits, for a test that needs whole cores or judges the pace of a run.
+pub async fn alone() -> Turn {
+    turn(true).await
+}
+
+fn turns() -> MutexGuard<'static, Turns> {
+    // Counts are whole after every statement.
+    TURNS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn turn(alone: bool) -> Turn {
+    turns().count(alone).waiting += 1;
+    loop {
+        // Before the look, so that no change after it is missed.
+        let changed = CHANGED.notified();
+        if turns().begin(alone) {
+            return Turn { alone };
+        }
+        changed.await;
+    }
 }
