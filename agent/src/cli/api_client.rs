@@ -196,7 +196,7 @@ impl ApiClient {
         if has_credentials(&base) {
             return Err(Failure::bad_input(AgentConfigError::Credentials));
         }
-        let tls = ca.map(trusting).transpose()?;
+        let tls = ca.map(|file| trusting("--ca", file)).transpose()?;
         let built = client_of(&base, tls.as_ref(), |builder| {
             let builder = builder
                 .read_timeout(silence)

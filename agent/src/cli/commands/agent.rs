@@ -142,7 +142,7 @@ pub(crate) async fn agent(
         name: options.name.unwrap_or_else(machine_name),
         token: options.token.map(|token| token.expose().to_owned()),
         tls: match &options.trust.ca {
-            Some(file) => Some(Arc::new(trusting(file)?)),
+            Some(file) => Some(Arc::new(trusting("--ca", file)?)),
             None => None,
         },
         scenarios,

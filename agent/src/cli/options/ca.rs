@@ -18,14 +18,14 @@ pub(crate) struct CaOption {
     pub(crate) ca: Option<PathBuf>,
 }
 
-/// The TLS configuration that trusts the certificates in this file beside the system's authorities, each as an
-/// authority and as a server's own certificate.
+/// The TLS configuration that trusts the certificates in this file of `option` beside the system's authorities, each
+/// as an authority and as a server's own certificate.
 ///
 /// # Errors
 /// The file cannot be read, or has no certificate.
-pub(crate) fn trusting(file: &Path) -> Result<ClientConfig, Failure> {
+pub(crate) fn trusting(option: &str, file: &Path) -> Result<ClientConfig, Failure> {
     let wrong = |reason: &dyn std::fmt::Display| {
-        Failure::bad_input(format!("the file {} of --ca {reason}", file.display()))
+        Failure::bad_input(format!("the file {} of {option} {reason}", file.display()))
     };
     let cannot_read = |error: std::io::Error| wrong(&format_args!("cannot be read: {error}"));
     let size = std::fs::metadata(file).map_err(cannot_read)?.len();
@@ -46,7 +46,7 @@ mod tests {
     fn what_cannot_be_trusted_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("ca.pem");
-        let refused = || format!("{:?}", trusting(&file).unwrap_err());
+        let refused = || format!("{:?}", trusting("--ca", &file).unwrap_err());
         assert!(refused().contains("ca.pem") && refused().contains("cannot be read"));
         std::fs::write(&file, "no certificate").unwrap();
         assert!(refused().contains("no certificate"), "{}", refused());

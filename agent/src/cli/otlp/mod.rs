@@ -3,6 +3,7 @@
 //! A push by gRPC is one message and one status over HTTP/2, which the HTTP client of everything else speaks: a whole gRPC library would
 //! take longer to compile than all of this.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use reqwest::{Body, Client, Method, RequestBuilder};
 use url::Url;
 
 use super::failure::Failure;
+use super::options::trusting;
 use crate::http_client::client_of;
 use crate::innermost::innermost;
 
@@ -68,6 +70,10 @@ pub(crate) struct OtlpOptions {
     #[arg(long, env = "OTEL_EXPORTER_OTLP_TIMEOUT", value_name = "MS", default_value = DEFAULT_TIMEOUT_MS,
         value_parser = clap::value_parser!(u64).range(1..=LONGEST_TIMEOUT_MS))]
     otlp_timeout: u64,
+    /// Certificates (PEM) to trust in addition to the system's when the collector's address is https: of a private
+    /// authority, or self-signed.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_CERTIFICATE", value_name = "FILE")]
+    otlp_certificate: Option<PathBuf>,
 }
 
 /// How OTLP is spoken.
@@ -192,7 +198,17 @@ pub(crate) fn collector_of(options: OtlpOptions) -> Result<Option<Collector>, Fa
     if protocol == OtlpProtocol::Grpc {
         headers.insert("te", HeaderValue::from_static("trailers"));
     }
-    let built = client_of(&url, None, |builder| {
+    let tls = options.otlp_certificate.as_deref().map(|file| {
+        let mut tls = trusting("--otlp-certificate", file)?;
+        // Many servers of gRPC refuse a connection that does not ask for HTTP/2 here.
+        tls.alpn_protocols = match protocol {
+            OtlpProtocol::Grpc => vec![b"h2".to_vec()],
+            OtlpProtocol::Http => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        };
+        Ok(tls)
+    });
+    let tls = tls.transpose()?;
+    let built = client_of(&url, tls.as_ref(), |builder| {
         let builder = builder
             .timeout(Duration::from_millis(options.otlp_timeout))
             .redirect(Policy::none())

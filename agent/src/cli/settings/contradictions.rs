@@ -25,7 +25,7 @@ const EXCLUSIVE: [(&str, &str, &str); 3] = [
 const OF_LOCAL_RUNS: [&str; 4] = ["port", "data", "web_host", "trace_url"];
 
 /// Options that say more about another one, with that one.
-const PARTS: [(&str, &str); 8] = [
+const PARTS: [(&str, &str); 9] = [
     ("csv_full_history", "csv"),
     ("ca", "coordinator"),
     ("agents", "coordinator"),
@@ -34,6 +34,7 @@ const PARTS: [(&str, &str); 8] = [
     ("otlp_protocol", "otlp"),
     ("otlp_headers", "otlp"),
     ("otlp_timeout", "otlp"),
+    ("otlp_certificate", "otlp"),
 ];
 
 pub(super) fn resolve(
