@@ -39,7 +39,7 @@ impl Download {
 
     /// Writes all of it to standard output. A reader that has gone away (`| head`) is not a failure.
     pub(crate) async fn print(mut self) -> Result<(), Failure> {
-        while let Some(chunk) = self.chunk().await.map_err(Failure::bad_input)? {
+        while let Some(chunk) = self.chunk().await.map_err(Failure::failed)? {
             let mut output = io::stdout().lock();
             match output.write_all(&chunk).and_then(|()| output.flush()) {
                 Ok(()) => {}
@@ -58,12 +58,51 @@ impl Download {
     pub(crate) async fn save(mut self, file: &OutputFile) -> Result<u64, Failure> {
         let mut filled = file.begin()?;
         let mut bytes = 0;
-        while let Some(chunk) = self.chunk().await.map_err(Failure::bad_input)? {
+        while let Some(chunk) = self.chunk().await.map_err(Failure::failed)? {
             let written = filled.write_all(&chunk);
             written.map_err(|error| file.cannot_write(&error))?;
             bytes += chunk.len() as u64;
         }
         file.finish(filled)?;
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_is_a_failure_and_leaves_the_file_as_it_was() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                stream.read_buf(&mut request).await.unwrap();
+            }
+            let part = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\npart";
+            stream.write_all(part).await.unwrap();
+        });
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("page.html");
+        std::fs::write(&path, "the last one").unwrap();
+        let file = OutputFile::new("the page", path.clone()).unwrap();
+        let client = reqwest::Client::builder().tls_certs_only([]).build();
+        let response = client.unwrap().get(&url).send().await.unwrap();
+        let failure = Download::new(url.clone(), response).save(&file).await;
+        let failure = failure.unwrap_err();
+        assert!(failure.to_string().contains(&url), "{failure}");
+        // Not that of bad input: the run that is shown was started.
+        assert_eq!(
+            format!("{:?}", failure.report()),
+            format!("{:?}", std::process::ExitCode::FAILURE)
+        );
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "the last one");
+        server.await.unwrap();
     }
 }

@@ -94,6 +94,8 @@ impl Job {
         let summary: Value = serde_json::from_slice(&summary).expect("JSON");
         let verdict = if failures == 0 { "passed" } else { "failed" };
         assert_eq!(summary["verdict"], verdict);
+        let page = fs::read_to_string(self.at("results/report.html")).expect("the page");
+        assert!(page.starts_with("<!doctype html>"), "{:.200}", page);
     }
 }
 
@@ -110,8 +112,12 @@ async fn github_fails_with_the_verdict_and_shows_the_summary() {
     let steps = recipe["jobs"]["load-test"]["steps"]
         .as_array()
         .expect("steps");
+    let mut baseline = None;
     for (limit, failures) in [("1h", 0), ("0.01ms", 1)] {
         let job = Job::new(&nginx.url(), limit);
+        if let Some(baseline) = &baseline {
+            fs::write(job.at("baseline.bundle"), baseline).expect("a file");
+        }
         let page = job.at("page.md").display().to_string();
         let mut has_failed = false;
         for step in steps {
@@ -130,6 +136,17 @@ async fn github_fails_with_the_verdict_and_shows_the_summary() {
         let kept = fs::read_to_string(job.at("results/summary.md")).expect("a summary");
         assert_eq!(shown, kept);
         assert!(shown.starts_with("## "), "{shown}");
+        assert_eq!(
+            shown.contains("ompared with") && !shown.contains("was not found"),
+            baseline.is_some(),
+            "{shown}"
+        );
+        let bundle = fs::read(job.at("results/run.bundle")).expect("a bundle");
+        if failures == 0 {
+            let kept = fs::read(job.at("baseline.bundle")).expect("the next one's baseline");
+            assert!(kept == bundle);
+        }
+        baseline = Some(bundle);
     }
     let uploads = steps.iter().filter(|step| {
         let action = step["uses"].as_str().unwrap_or_default();

@@ -83,7 +83,7 @@ pub(crate) struct RunOptions {
     /// Exit code for a run that finished but had failed requests or task errors [default: 0; Locust: 1].
     #[arg(long, env = "GREYLAG_EXIT_CODE_ON_ERROR", value_name = "CODE")]
     exit_code_on_error: Option<u8>,
-    /// Exit code for a run that ended as planned, or was stopped by a threshold, with a breached threshold [default: 1].
+    /// Exit code for a run that ended as planned, or was stopped by a threshold, with the verdict failed [default: 1].
     #[arg(long, env = "GREYLAG_EXIT_CODE_ON_BREACH", value_name = "CODE")]
     exit_code_on_breach: Option<u8>,
 }

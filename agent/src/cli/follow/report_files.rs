@@ -1,4 +1,4 @@
-//! `--html FILE`, `--junit FILE` and `--markdown FILE`: what the coordinator makes of a run that is over, as files.
+//! `--html FILE`, `--junit FILE`, `--markdown FILE` and `--bundle FILE`: what the coordinator makes of a run that is over, as files.
 
 use std::path::PathBuf;
 
@@ -22,6 +22,10 @@ pub(crate) struct ReportOptions {
     /// Write a summary in Markdown, for the page of a CI job or a comment on a pull request.
     #[arg(long, env = "GREYLAG_MARKDOWN", value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// Write everything that is stored of the run to this file, such as main.bundle: the --baseline of later runs, or for `greylag
+    /// import`.
+    #[arg(long, env = "GREYLAG_BUNDLE", value_name = "FILE")]
+    bundle: Option<PathBuf>,
 }
 
 /// Files that will be written when a run is over.
@@ -42,11 +46,13 @@ impl ReportFiles {
             html,
             junit,
             markdown,
+            bundle,
         } = options;
         let asked = [
             ("report.html", "the page", html),
             ("junit.xml", "the JUnit file", junit),
             ("summary.md", "the Markdown summary", markdown),
+            ("bundle", "the bundle", bundle),
         ];
         let mut reports = Vec::new();
         for (path, what, file) in asked {
@@ -72,7 +78,7 @@ impl ReportFiles {
             let saved = match download {
                 Ok(download) => download.save(file).await.map(drop),
                 Err(error) => Err(Failure::failed(format!(
-                    "{} is not written: {error}. The results are kept; `greylag export` writes it later",
+                    "{} was not written: {error}. The results are kept; use `greylag export` to write it",
                     file.what()
                 ))),
             };
