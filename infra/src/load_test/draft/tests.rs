@@ -559,3 +559,29 @@ proptest! {
         let _ = TestDraft::from_toml(&lines.join("\n"));
     }
 }
+
+#[test]
+fn every_key_is_in_both_lists_of_keys() {
+    let of_files = include_str!("../../../README.md");
+    let of_starts = include_str!("../../../../reporting/README.md");
+    for field in FIELDS {
+        let key = field.key;
+        let assigned = format!("{key} = ");
+        let of_tables = format!("[[{}]]", key.trim_end_matches('s'));
+        let mut lines = of_files.lines();
+        assert!(
+            !field.is_of_files()
+                || lines.any(|line| line.starts_with(&assigned) || line == of_tables),
+            "infra/README.md lacks {key}"
+        );
+        let named = format!("`{key}`");
+        let mut rows = of_starts.lines().filter(|line| line.starts_with("| `"));
+        assert!(
+            rows.any(|row| row
+                .split('|')
+                .nth(1)
+                .is_some_and(|keys| keys.contains(&named))),
+            "reporting/README.md lacks {key}"
+        );
+    }
+}
