@@ -1,4 +1,4 @@
-//! `--webhook URL`: the coordinator's way to what is announced runs that are over.
+//! `--webhook URL`: how the coordinator announces runs that are over.
 
 use std::str::FromStr;
 use std::sync::Arc;

@@ -187,7 +187,7 @@ impl Pushes {
                 );
             }
             Taken::Not(reason) => tracing::warn!(
-                "the OTLP collector has not taken the metrics of {alike} of {runs} runs, trying again every {} s: {reason}",
+                "the OTLP collector did not accept the metrics of {alike} of {runs} runs, trying again every {} s: {reason}",
                 PUSH_EVERY.as_secs()
             ),
         }

@@ -1,4 +1,4 @@
-//! Whether the coordinator lives and can take work, for what supervises it: `/healthz` and `/readyz`.
+//! Whether the coordinator runs and can take work, for what supervises it: `/healthz` and `/readyz`.
 
 use std::time::Duration;
 

@@ -342,7 +342,7 @@ impl Owner {
         }
     }
 
-    /// Finds out whether the store can save again, when no agent is left whose results would show it: until then nobody
+    /// Finds out whether the store can save again, when no agent is left whose results would show it: until then no agent
     /// counts as lost.
     fn try_to_save(&mut self) {
         let now = self.coordinator.now();

@@ -177,7 +177,7 @@ struct Browser {
     sources: SelectAll<BoxStream<'static, Events>>,
     changes: watch::Receiver<u64>,
     last_event: Instant,
-    /// Whether there may be news that cannot be told.
+    /// Whether there may be news that cannot be sent.
     hangs: Box<dyn Fn() -> bool + Send>,
     _place: Option<OwnedSemaphorePermit>,
 }
