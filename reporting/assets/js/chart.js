@@ -3,28 +3,19 @@
 
 import * as echarts from "../vendor/echarts/echarts.esm.min.js";
 import { colours, onThemeChange } from "./theme.js";
-import { clock } from "./format.js";
 import { h, setAttribute, setText } from "./dom.js";
 import { axisStep } from "./series.js";
 import { ChartMenu } from "./chart_menu.js";
+import { clipped, described, limited, markLetters } from "./chart_words.js";
 import { ChartWindow } from "./chart_window.js";
 import { DataTable } from "./data_table.js";
 import { axisTime, onTimeAxisChange } from "./time_axis.js";
 
 const GROUP = "run";
 echarts.connect(GROUP);
-const MAX_LEGEND_LETTERS = 32;
-/** They stand along a chart's height, of which its axis and legend take some. */
-const MAX_MARK_LETTERS = 26;
-const MARK_LETTER_PX = 6.5;
-const BESIDE_MARKS_PX = 66;
-/** Marks that a screen reader is given one by one. */
-const MAX_MARKS_SAID = 10;
 const PX_PER_MARK = 76;
 /** Sharper canvases cost more than they show. */
 const MAX_PIXEL_RATIO = 2;
-/** How the legend names the failures of an endpoint. */
-export const FAILURE = " · Failure";
 const NAMES = ["accent", "good", "bad", "warn", "text", "muted", "faint", "line", "line-strong", "grid", "raised", "surface", "run-1", "run-2", "run-3", "run-4", "run-5"];
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -185,8 +176,7 @@ export class Chart {
    * lines across it, where its values come near them: an axis that reached farther would hide what is measured. */
   #markSeries(marks, limits) {
     const { warn, bad, surface } = this.palette;
-    const room = Math.floor((this.canvas.clientHeight - BESIDE_MARKS_PX) / MARK_LETTER_PX);
-    const letters = Math.min(Math.max(room, 1), MAX_MARK_LETTERS);
+    const letters = markLetters(this.canvas.clientHeight);
     const across = limits.map(({ at, label }) => ({
       yAxis: at,
       name: clipped(label),
@@ -305,28 +295,6 @@ function shownTime(window, { end, over }) {
   const last = Math.max(end, window.from + 1);
   const to = window.to ?? last;
   return { start: window.from, end: over ? Math.min(to, last) : to };
-}
-
-/** What a screen reader says of the marks. */
-function described(marks) {
-  if (marks.length === 0) return "";
-  const named = marks.slice(0, MAX_MARKS_SAID).map(({ second, to, label }) => {
-    return to === undefined ? `${label} at ${clock(second)}` : `${label} from ${clock(second)} to ${clock(to)}`;
-  });
-  const more = marks.length > named.length ? ` and ${marks.length - named.length} more` : "";
-  return ` Marked: ${named.join(", ")}${more}.`;
-}
-
-/** What it says of limits. */
-function limited(limits) {
-  return limits.length === 0 ? "" : ` Limits: ${limits.map(({ label }) => label).join(", ")}.`;
-}
-
-/** Names come from the target and may be of any length; the whole one is in the tooltip and in the table. */
-function clipped(name, most = MAX_LEGEND_LETTERS) {
-  const outcome = name.endsWith(FAILURE) ? FAILURE : "";
-  const letters = [...name.slice(0, name.length - outcome.length)];
-  return letters.length > most ? `${letters.slice(0, most - 1).join("")}…${outcome}` : name;
 }
 
 /** The content of a tooltip: a title and rows of [colour, name, value]. */

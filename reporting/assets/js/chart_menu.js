@@ -44,7 +44,12 @@ export class ChartMenu {
     );
     owner.figure.querySelector("figcaption").append(this.menu);
     owner.canvas.addEventListener("pointerdown", (event) => (this.#alt = event.altKey), { capture: true });
-    owner.chart.on("legendselectchanged", ({ name }) => this.#click(name));
+    // Charts with one crosshair hear of what happens in each other's legends unless the event says otherwise.
+    owner.chart.on("legendselectchanged", (event) => {
+      event.escapeConnect = true;
+      this.#click(event.name);
+    });
+    owner.chart.on("legendscroll", (event) => (event.escapeConnect = true));
   }
 
   /** These lines are shown only when they are chosen. */
@@ -79,8 +84,6 @@ export class ChartMenu {
   }
 
   #click(name) {
-    // Charts with one crosshair hear of each other's lines, too.
-    if (!this.#names.includes(name)) return;
     const now = performance.now();
     const isDouble = this.#last.name === name && now - this.#last.at < DOUBLE_CLICK_MS;
     this.#last = { name, at: now };

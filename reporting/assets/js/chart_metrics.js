@@ -4,11 +4,9 @@ import { SourcedChart } from "./chart_sourced.js";
 import { fileWord } from "./chart_data.js";
 import { h, part } from "./dom.js";
 import { percent, quantity } from "./format.js";
-import { kindText } from "./metrics.js";
+import { MAX_AT_A_GLANCE, isFound, kindText, onMetricFilter } from "./metrics.js";
 
 const KEY = "greylag-metric-charts";
-/** More charts than these are folded until they are asked for. */
-const MAX_UNFOLDED = 12;
 /** How far below the window a chart is made. */
 const AHEAD = "200px";
 /** Lines whose names in the API are not those that people read. */
@@ -109,6 +107,7 @@ export class MetricCharts {
       if (this.details.open !== this.#unfolded) remember(this.details.open);
       this.#unfolded = null;
     });
+    onMetricFilter(() => this.#filter());
   }
 
   /** The run or what is shown of it has changed. */
@@ -124,19 +123,24 @@ export class MetricCharts {
     return this.#charts.filter((chart) => chart !== undefined);
   }
 
-  /** Once; from then on it is the reader's. */
+  /** Once, where there are few; from then on it is the reader's. */
   #unfold(count) {
-    const isOpen = remembered() ?? count <= MAX_UNFOLDED;
+    const isOpen = remembered() ?? count <= MAX_AT_A_GLANCE;
     if (isOpen === this.details.open) return;
     this.#unfolded = isOpen;
     this.details.open = isOpen;
+  }
+
+  #filter() {
+    const { rows } = this.run.view.custom_metrics;
+    this.#figures.forEach((figure, place) => (figure.hidden = !isFound(rows[place].name)));
   }
 
   #add(place, { name }) {
     const title = `${nameOf(place)}-title`;
     const figure = h(
       "figure",
-      { class: "chart", "data-chart": nameOf(place), "data-points": 0, "data-place": place, "aria-labelledby": title },
+      { class: "chart", "data-chart": nameOf(place), "data-points": 0, "data-place": place, "aria-labelledby": title, hidden: !isFound(name) },
       h("figcaption", {}, h("h3", { id: title }, name), h("span", { class: "chart-note", "data-role": "note" })),
       h("div", { class: "chart-canvas", role: "img", "aria-label": `${name} over run time` }),
       h(

@@ -1,7 +1,8 @@
 // Response Time Distribution: single requests, coloured by request name and outcome. Successes take hues that cannot be
 // mistaken for red, failures a red each and another shape, so that colour is not the only sign.
 
-import { Chart, FAILURE, tip } from "./chart.js";
+import { Chart, tip } from "./chart.js";
+import { FAILURE } from "./chart_words.js";
 import { dotAt } from "./dot_choice.js";
 import { DotPanel } from "./dot_panel.js";
 import { EndpointColours, busiest } from "./endpoint_colours.js";

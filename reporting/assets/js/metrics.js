@@ -1,6 +1,22 @@
-// What the scenario counts beside its requests: the table. What is shown is written by the server.
+// What the scenario counts beside its requests: the table, and which metrics are looked for. What is shown is written by the server.
 
 import { h, part, setText } from "./dom.js";
+import { count } from "./format.js";
+
+/** So many metrics are found without help. */
+export const MAX_AT_A_GLANCE = 12;
+
+let names = [];
+let needle = "";
+const followers = [];
+
+/** Calls this when others are looked for. */
+export function onMetricFilter(changed) {
+  followers.push(changed);
+}
+
+/** Whether a metric is one of those that are looked for. */
+export const isFound = (name) => name.toLowerCase().includes(needle);
 
 /** How its values add up, and their unit. */
 export function kindText({ kind, unit }) {
@@ -14,6 +30,21 @@ export function showMetrics({ note, rows }) {
   const body = section.querySelector(".metrics-table tbody");
   rows.forEach((row, index) => showRow(body.rows[index] ?? newRow(body, row.cells.length), row));
   while (body.rows.length > rows.length) body.lastElementChild.remove();
+  names = rows.map(({ name }) => name);
+  part("metric-search").hidden = names.length <= MAX_AT_A_GLANCE;
+  filter();
+}
+
+part("metric-filter").addEventListener("input", ({ target }) => {
+  needle = target.value.trim().toLowerCase();
+  filter();
+  for (const changed of followers) changed();
+});
+
+function filter() {
+  const { rows } = part("custom-metrics").querySelector(".metrics-table tbody");
+  names.forEach((name, index) => (rows[index].hidden = !isFound(name)));
+  setText(part("metrics-found"), needle === "" ? "" : `${count(names.filter(isFound).length)} of ${count(names.length)}`);
 }
 
 function newRow(body, cells) {

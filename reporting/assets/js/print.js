@@ -26,7 +26,7 @@ export function keepForPrint(charts) {
   });
 }
 
-/** What is folded has no height. */
+/** What is folded is not on paper. It keeps its size in browsers that only do not draw it. */
 function isPrinted(chart) {
-  return chart.isReady() && chart.canvas.clientHeight > 0;
+  return chart.isReady() && chart.canvas.checkVisibility();
 }

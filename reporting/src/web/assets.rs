@@ -68,6 +68,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "js/chart_throughput.js",
         "js/chart_users.js",
         "js/chart_window.js",
+        "js/chart_words.js",
         "js/charts_more.js",
         "js/compare.js",
         "js/compare_choice.js",

@@ -85,6 +85,9 @@ async fn what_a_scenario_counts_is_summed_up_over_all_workers() {
         "{limit}"
     );
     look_from_all_sides(&browser, "custom-metrics").await;
+    assert_found_by_name(&browser).await;
+    assert_nothing_stays_of_the_pointer(&browser).await;
+    assert_printed(&browser).await;
     let window = "?from=1&to=3";
     browser
         .open(&format!("{}/runs/{id}{window}", api.url()))
@@ -93,6 +96,81 @@ async fn what_a_scenario_counts_is_summed_up_over_all_workers() {
     assert_quiet(&browser, api.url(), None).await;
     assert_saved_page(&browser, api, &id).await;
     browser.close().await;
+}
+
+/// Of many metrics those with a name are found: their rows and their charts.
+async fn assert_found_by_name(browser: &Browser) {
+    let filter = "const [text] = arguments;
+        const filter = document.querySelector('[data-role=\"metric-filter\"]');
+        filter.value = text;
+        filter.dispatchEvent(new Event('input'));
+        const shown = (css) => [...document.querySelectorAll(css)].map((one) => !one.hidden);
+        return [document.querySelector('[data-role=\"metrics-found\"]').textContent,
+            shown('.custom-metrics .metrics-table tbody tr'), shown('[data-role=\"metric-charts\"] figure')];";
+    let some = [false, true, true, false];
+    let found = browser.eval_with(filter, vec![json!(" Turn")]).await;
+    assert_eq!(found, json!(["2 of 4", some, some]));
+    let all = [true; 4];
+    let found = browser.eval_with(filter, vec![json!("")]).await;
+    assert_eq!(found, json!(["", all, all]));
+}
+
+/// Charts that are hidden while the pointer is in another one show nothing of it when they are there again: they hear of no further move.
+async fn assert_nothing_stays_of_the_pointer(browser: &Browser) {
+    let place =
+        "const canvas = document.querySelector('[data-chart=\"custom-metric-0\"] .chart-canvas');
+        canvas.scrollIntoView({ block: 'center' });
+        const { left, top, width, height } = canvas.getBoundingClientRect();
+        return [left + width / 2, top + height / 2];";
+    let at = browser.eval(place).await;
+    let shown = "const shown = [...document.querySelectorAll('[data-role=\"metric-charts\"] .tip')]
+            .filter((tip) => tip.checkVisibility({ visibilityProperty: true, opacityProperty: true })).length;
+        return shown COUNT ? [shown] : null;";
+    let wait = async |what: &str, count: &str| {
+        let script = shown.replace("COUNT", count);
+        browser.wait_for(what, LIVE, &script).await
+    };
+    for moved in 0..2 {
+        let x = at[0].as_f64().expect("a place") + f64::from(moved);
+        let event = json!({ "type": "mouseMoved", "x": x, "y": at[1] });
+        browser.cdp("Input.dispatchMouseEvent", event).await;
+    }
+    wait("the crosshair of charts in view", ">= 2").await;
+    let hide = "for (const figure of [...document.querySelectorAll('[data-role=\"metric-charts\"] figure')].slice(1)) figure.hidden = HIDDEN;
+        const done = arguments[arguments.length - 1];
+        requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)));";
+    let set = async |hidden: &str| {
+        let script = hide.replace("HIDDEN", hidden);
+        let set = browser.client().execute_async(&script, vec![]).await;
+        set.expect("frames are drawn");
+    };
+    set("true").await;
+    wait("the tip of the chart that is left", "=== 1").await;
+    let away = json!({ "type": "mouseMoved", "x": 2, "y": 2 });
+    browser.cdp("Input.dispatchMouseEvent", away).await;
+    wait("nothing of it", "=== 0").await;
+    set("false").await;
+    let drawn = "const figure = document.querySelector('[data-chart=\"custom-metric-3\"]');
+        return figure.querySelector('canvas').clientHeight > 0;";
+    browser.wait_for("the charts again", LIVE, drawn).await;
+    wait("nothing of the pointer", "=== 0").await;
+}
+
+/// On paper each chart that has been in view is a picture. One that is folded is not there.
+async fn assert_printed(browser: &Browser) {
+    let pictures = "const details = document.querySelector('[data-role=\"metric-charts\"]');
+        const count = () => details.querySelectorAll('.chart-print').length;
+        dispatchEvent(new Event('beforeprint'));
+        const open = count();
+        dispatchEvent(new Event('afterprint'));
+        const after = count();
+        details.open = false;
+        dispatchEvent(new Event('beforeprint'));
+        const folded = count();
+        dispatchEvent(new Event('afterprint'));
+        details.open = true;
+        return [open, after, folded];";
+    assert_eq!(browser.eval(pictures).await, json!([4, 0, 0]));
 }
 
 /// The page as a file has a window's metrics, too, and their charts.

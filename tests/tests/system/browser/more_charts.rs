@@ -73,6 +73,31 @@ pub(super) fn assert_same(table: &[Vec<String>], data: &Value, lines: &[&str], a
     }
 }
 
+/// A click in the legend of a chart is about this chart only, also where another one in view has a line of the same name.
+async fn assert_own_legend(browser: &Browser) {
+    let shown = "return ['agent-users', 'agent-requests'].map((name) =>
+        [...document.querySelectorAll(`[data-chart=\"${name}\"] .chart-line input`)].map((box) => box.checked));";
+    assert_eq!(
+        browser.eval(shown).await,
+        json!([[true, true], [true, true]])
+    );
+    let place = "const [canvas, other] = ['agent-users', 'agent-requests'].map((name) => document.querySelector(`[data-chart=\"${name}\"] .chart-canvas`));
+        other.scrollIntoView({ block: 'center' });
+        const boxes = [canvas, other].map((one) => one.getBoundingClientRect());
+        if (boxes.some(({ top, bottom }) => top < 0 || bottom > innerHeight)) return null;
+        return [boxes[0].left + 14, boxes[0].top + 16];";
+    let at = browser.wait_for("both charts in view", LIVE, place).await;
+    for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
+        let event =
+            json!({ "type": kind, "x": at[0], "y": at[1], "button": "left", "clickCount": 1 });
+        browser.cdp("Input.dispatchMouseEvent", event).await;
+    }
+    assert_eq!(
+        browser.eval(shown).await,
+        json!([[false, true], [true, true]])
+    );
+}
+
 #[tokio::test]
 async fn every_chart_has_the_numbers_of_the_api() {
     let _turn = heavy().await;
@@ -177,6 +202,8 @@ async fn every_chart_has_the_numbers_of_the_api() {
     );
     let again: Vec<bool> = serde_json::from_value(browser.eval(solo).await).expect("flags");
     assert!(again.iter().all(|is_shown| *is_shown), "{again:?}");
+
+    assert_own_legend(&browser).await;
 
     // The axis by the clock, remembered; the table as a file, with times.
     browser
