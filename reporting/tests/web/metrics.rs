@@ -1,6 +1,6 @@
 //! What Prometheus scrapes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
@@ -10,8 +10,8 @@ use greylag_reporting::Interval;
 use crate::site::{Site, load_test, snapshot};
 
 const RUN: &str = "abcdefabcdef";
-/// More than a run of 200 endpoints with short names has: twenty lines of some 120 bytes for each.
-const MAX_BYTES_OF_RUN: usize = 600_000;
+/// How long an answer with a thousand series of endpoints may take.
+const SOON: Duration = Duration::from_millis(200);
 
 /// The value of the series with this name and these labels.
 fn value<'t>(text: &'t str, series: &str) -> Option<&'t str> {
@@ -135,7 +135,61 @@ async fn a_thousand_endpoints_are_bounded_as_the_help_says() {
         help.contains("first 200, with at most 16 KiB of names"),
         "{help}"
     );
-    assert!(text.len() < RUNS * MAX_BYTES_OF_RUN, "{} bytes", text.len());
+    // An answer is kept for those who ask in the same second, and other tests use the processor, too.
+    let mut took = Vec::new();
+    while took.iter().all(|took| *took > SOON) {
+        assert!(took.len() < 5, "{took:?}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let begun = Instant::now();
+        site.get("/metrics").await;
+        took.push(begun.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn the_longest_names_stay_within_the_bound() {
+    const ENDPOINTS: u32 = 201;
+    let site = Site::start(None).await;
+    let mut results = snapshot(RUN, "/", "500");
+    let mut interval = Interval::default();
+    interval.record(
+        Duration::from_secs(3_599),
+        Some(Duration::from_secs(3_599)),
+        100,
+        None,
+    );
+    // Each character is escaped; the first two hundred are 16 KiB together.
+    let endpoint = |number| Endpoint {
+        method: "G".to_owned(),
+        name: format!("{number:03}{}", "\"".repeat(77)),
+    };
+    results.endpoints = (0..ENDPOINTS).map(endpoint).collect();
+    results.intervals = (0..ENDPOINTS)
+        .map(|number| interval.to_wire(1, number))
+        .collect();
+    let test = load_test(&"\"".repeat(200));
+    site.running_run(RUN, test, results).await;
+    let text = site.get("/metrics").await.body;
+    let of_endpoints = [
+        "greylag_requests_total{",
+        "greylag_failures_total{",
+        "greylag_response_time_seconds_",
+    ];
+    let lines = text
+        .lines()
+        .filter(|line| of_endpoints.iter().any(|name| line.starts_with(name)));
+    let (series, bytes) = lines.fold((0, 0), |(series, bytes), line| {
+        (series + 1, bytes + line.len() + 1)
+    });
+    let help = text
+        .lines()
+        .find(|line| line.starts_with("# HELP greylag_requests"));
+    let bound = format!("at most {series} series of endpoints, of at most 3 MiB");
+    assert!(
+        help.is_some_and(|help| help.contains(&bound)),
+        "{series} {help:?}"
+    );
+    assert!((2 << 20..3 << 20).contains(&bytes), "{bytes} bytes");
 }
 
 /// Its counts would stay for ever, and Prometheus keeps them.

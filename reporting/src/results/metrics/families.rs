@@ -16,6 +16,12 @@ use super::active_runs::{
 use super::custom_families;
 use super::text::MetricsText;
 
+/// Series of a run's endpoints, at most: of each its requests and failures, and of its histogram the buckets with the one that has no
+/// limit, sum and count.
+const MAX_SERIES_OF_RUN: usize = (MAX_ENDPOINTS_OF_RUN + 1) * (BUCKETS_US.len() + 5);
+/// MiB of text that they take, at most: where each character of every name is escaped.
+const MAX_MIB_OF_RUN: usize = 3;
+
 /// The metrics, to be written.
 #[derive(Debug)]
 pub(super) struct Families(pub(super) Metrics);
@@ -140,7 +146,7 @@ impl Families {
                 .encode_gauge(&run.users)?;
         }
         let requests = format!(
-            "Finished requests, failed ones included. Of a run's endpoints the first {MAX_ENDPOINTS_OF_RUN}, with at most {} KiB of names, have series of their own, the others one together",
+            "Finished requests, failed ones included. Of a run's endpoints the first {MAX_ENDPOINTS_OF_RUN}, with at most {} KiB of names, have series of their own, the others one together, so that a run has at most {MAX_SERIES_OF_RUN} series of endpoints, of at most {MAX_MIB_OF_RUN} MiB",
             MAX_NAME_BYTES_OF_RUN / 1024
         );
         let mut family =
