@@ -3,16 +3,17 @@
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{Request, StatusCode, header};
 use greylag_infra::ProcessHealth;
-use greylag_infra::protocol::{ErrorSampleData, Snapshot};
+use greylag_infra::protocol::{ErrorSampleData, MetricKind, Snapshot};
 use greylag_reporting::{Grant, Role};
 use tower::ServiceExt;
 
 use crate::site::{Site, load_test, snapshot};
+use crate::support;
 
 const RUN: &str = "abcdefabcdef";
 
 /// Every answer that is made of a run's numbers.
-const ANSWERS: [&str; 28] = [
+const ANSWERS: [&str; 34] = [
     "",
     "/view",
     "/view?from=2&to=7",
@@ -35,7 +36,13 @@ const ANSWERS: [&str; 28] = [
     "/charts/statuses",
     "/charts/errors",
     "/charts/agent-requests",
+    "/charts/agent-users",
+    "/charts/custom-metric?metric=tokens",
     "/csv/stats",
+    "/csv/failures",
+    "/csv/exceptions",
+    "/csv/custom_metrics",
+    "/csv/samples",
     "/csv/stats_history?full=1",
     "/csv/series",
     "/hlog",
@@ -44,6 +51,12 @@ const ANSWERS: [&str; 28] = [
 ];
 
 fn results() -> Snapshot {
+    let mut snapshot = snapshot(RUN, "/cart", "500");
+    let counted = [
+        ("sent", MetricKind::Counter, "bytes", 1, 7_500_000),
+        ("tokens", MetricKind::Histogram, "tokens/s", 2, 53_200_000),
+    ];
+    support::count(&mut snapshot, &counted);
     Snapshot {
         health: vec![ProcessHealth {
             second: 3,
@@ -59,19 +72,28 @@ fn results() -> Snapshot {
             body: Some("no room".to_owned()),
             ..ErrorSampleData::default()
         }],
-        ..snapshot(RUN, "/cart", "500")
+        ..snapshot
     }
 }
 
 async fn site_with_a_run() -> Site {
     let site = Site::start(None).await;
-    let mut run = site
-        .running_run(RUN, load_test("checkout"), results())
-        .await;
+    let mut test = load_test("checkout");
+    test.thresholds = [
+        "p95 < 1h",
+        "error_rate < 1% for GET /cart during whole",
+        "metric tokens mean > 50 during whole",
+    ]
+    .map(|threshold| threshold.parse().expect("a threshold"))
+    .to_vec();
+    let mut run = site.running_run(RUN, test, results()).await;
     run.phase = greylag_infra::RunPhase::Finished;
     run.ended_at = Some(greylag_infra::WallTime::from_micros(1_795_413_915_000_000));
     let store = site.coordinator.store();
     store.update_run(&run).await.expect("the run is updated");
+    // Judges the thresholds for good, as a coordinator does at the end of a run.
+    let judged = store.threshold_results(&run).await.expect("they are judged");
+    assert_eq!(judged.len(), 3);
     site
 }
 

@@ -253,9 +253,12 @@ async fn prometheus_reads_what_the_page_shows() {
         prometheus.value(&failures).await,
         Ok(summary.totals.failures as f64)
     );
-    // A counter that goes down counts as reset.
-    let resets = format!("sum(resets(greylag_requests_total{of_run}[5m]))");
+    // A counter that goes down counts as reset, of requests, histograms and custom metrics.
+    let counters = format!(r#"{{__name__=~"greylag_.+_(total|bucket|sum|count)",run="{id}"}}"#);
+    let resets = format!("sum(resets({counters}[5m]))");
     assert_eq!(prometheus.value(&resets).await, Ok(0.0));
+    let names = format!("count(count by (__name__) ({counters}))");
+    assert_eq!(prometheus.value(&names).await, Ok(8.0), "{counters}");
     let p95 = format!(
         "histogram_quantile(0.95, sum by (le) (greylag_response_time_seconds_bucket{of_run}))"
     );
