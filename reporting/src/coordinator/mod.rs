@@ -202,6 +202,10 @@ impl Coordinator {
         test: LoadTest,
         terms: StartTerms,
     ) -> Result<StartedRun, StartRefused> {
+        let known = self.shared.store.has_baseline(&test).await;
+        if !known.map_err(StartRefused::Store)? {
+            return Err(StartRefused::UnknownBaseline(test.baseline));
+        }
         let (reply, answer) = oneshot::channel();
         self.command(Command::StartRun {
             test: Box::new(test),

@@ -1,6 +1,6 @@
 //! The run that a name means: an id, a test and a number, or a test.
 
-use greylag_infra::{RunId, RunRecord};
+use greylag_infra::{LoadTest, RunId, RunRecord};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Store;
@@ -21,6 +21,22 @@ impl Store {
         let name = name.to_owned();
         let query = move |connection: &rusqlite::Transaction<'_>| find(connection, &name, None);
         self.inner.readers.run(query).await
+    }
+
+    /// Whether the run that a test names as its baseline is there, or may still come: the test may not have run yet, or nothing
+    /// may be pinned yet.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) async fn has_baseline(&self, test: &LoadTest) -> Result<bool, StoreError> {
+        let name = test.baseline.trim();
+        let may_come = name.is_empty()
+            || name == PINNED
+            || name == test.name
+            || name
+                .rsplit_once('#')
+                .is_some_and(|(_, which)| which == PINNED);
+        Ok(may_come || self.run_named(name).await?.is_some())
     }
 }
 

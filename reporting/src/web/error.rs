@@ -257,6 +257,7 @@ impl WebError {
                 | StartError::Refused(
                     StartRefused::Invalid(_)
                     | StartRefused::Misfit(_)
+                    | StartRefused::UnknownBaseline(_)
                     | StartRefused::UnknownInfrastructure { .. }
                     | StartRefused::Infrastructure(_)
                     | StartRefused::UnknownScenario { .. }

@@ -235,7 +235,18 @@ async fn each_error_has_its_message_and_starts_nothing() {
             "infrastructure `nowhere` was not found",
         ),
         (
+            format!("{{{host},\"baseline\":\"chekout#12\"}}"),
+            422,
+            "the baseline `chekout#12` was not found",
+        ),
+        (
             format!("{{{host}}}"),
+            409,
+            "no agent is connected to infrastructure `local`",
+        ),
+        // It may come while this run waits.
+        (
+            format!("{{{host},\"baseline\":\"checkout#pinned\"}}"),
             409,
             "no agent is connected to infrastructure `local`",
         ),

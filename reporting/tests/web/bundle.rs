@@ -92,7 +92,10 @@ async fn site_with_a_run() -> Site {
     let store = site.coordinator.store();
     store.update_run(&run).await.expect("the run is updated");
     // Judges the thresholds for good, as a coordinator does at the end of a run.
-    let judged = store.threshold_results(&run).await.expect("they are judged");
+    let judged = store
+        .threshold_results(&run)
+        .await
+        .expect("they are judged");
     assert_eq!(judged.len(), 3);
     site
 }

@@ -25,6 +25,10 @@ pub enum StartRefused {
     Invalid(#[from] LoadTestErrors),
     #[error(transparent)]
     Misfit(#[from] MisfitError),
+    #[error(
+        "the baseline `{0}` was not found; give the id of a run, TEST#NUMBER, TEST#pinned or TEST, or leave it out for the newest pinned run of the test"
+    )]
+    UnknownBaseline(String),
     #[error("infrastructure `{name}` was not found; {known}")]
     UnknownInfrastructure { name: String, known: String },
     #[error(

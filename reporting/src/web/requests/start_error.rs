@@ -41,6 +41,7 @@ impl StartError {
             StartRefused::UnknownInfrastructure { .. }
             | StartRefused::Infrastructure(_)
             | StartRefused::NoAgentConnected(_) => one("infrastructure"),
+            StartRefused::UnknownBaseline(_) => one("baseline"),
             StartRefused::UnknownScenario { .. } | StartRefused::NotInBuild { .. } => {
                 one("scenario")
             }
