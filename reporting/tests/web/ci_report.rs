@@ -90,6 +90,8 @@ async fn junit_has_a_case_for_each_threshold_and_the_headline_numbers() {
     }
     assert_eq!(property("verdict"), "failed");
     assert_eq!(property("page"), "https://load.example/r");
+    let phase = "Of the whole run without its ramp-up, unless a threshold says otherwise";
+    assert_eq!(property("thresholds"), phase);
     let mut cases = suite.test_cases.iter();
     let run = cases.next().unwrap();
     assert!(matches!(run.status, TestCaseStatus::Success { .. }));
@@ -165,7 +167,8 @@ async fn markdown_shows_the_same_and_obeys_nothing() {
         "{texts}"
     );
     assert!(
-        texts.contains("Verdict: failed (2 of 3 thresholds failed)"),
+        texts.contains("Verdict: failed (2 of 3 conditions failed)")
+            && texts.contains("Of the whole run without its ramp-up"),
         "{texts}"
     );
     let thresholds = summary["thresholds"].as_array().unwrap();
@@ -242,8 +245,8 @@ async fn each_chart_of_markdown_has_a_shape_of_its_own() {
     let (rows, _) = read(&answer.body);
     for (name, bars, most) in [
         ("Users", "▁▁▂▃▄▅▆▇██", "9"),
-        ("Requests/s", "▂▃▄▄▅▆▆▇██", "101"),
-        ("Failures/s", "██▇▆▅▅▄▃▂▁", "10"),
+        ("Requests/s", "▂▃▄▄▅▆▆▇██", "101.0"),
+        ("Failures/s", "██▇▆▅▅▄▃▂▁", "10.0"),
         ("p95", "▃▆█▃▆█▃▆█▃", "30.0 ms"),
     ] {
         let row = rows.iter().find(|row| row[0] == name).unwrap();

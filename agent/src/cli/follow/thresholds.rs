@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use greylag_infra::{TestVerdict, ThresholdResult};
+use greylag_infra::{TestVerdict, ThresholdPhase, ThresholdResult};
+
+use super::WAIT_FOR_VERDICT;
 
 /// A line for each threshold, those that failed last, and the verdict, which names them; nothing without thresholds.
 pub(super) fn text(results: &[ThresholdResult], verdict: Option<TestVerdict>) -> String {
@@ -27,9 +29,18 @@ pub(super) fn text(results: &[ThresholdResult], verdict: Option<TestVerdict>) ->
         text.push_str(line.trim_end());
         text.push('\n');
     }
-    let verdict = verdict.map_or("open".to_owned(), |verdict| verdict.to_string());
+    let _ = writeln!(text, "{}.", ThresholdPhase::UNLESS_WRITTEN);
+    let Some(verdict) = verdict else {
+        let _ = write!(
+            text,
+            "Verdict: open, because the coordinator did not judge all of them within {} s of the end",
+            WAIT_FOR_VERDICT.as_secs()
+        );
+        return text;
+    };
+    // What the scenario says is one, too.
     let of = results.len();
-    let things = if of == 1 { "threshold" } else { "thresholds" };
+    let things = if of == 1 { "condition" } else { "conditions" };
     match failed.as_slice() {
         [] => {
             let _ = write!(text, "Verdict: {verdict} ({of} {things})");
@@ -111,11 +122,19 @@ Thresholds
   passed    p95 < 500ms          312 ms, limit 500 ms
   breached  error_rate < 1%      3.2 %, limit 1 %, breached since second 41
   no data   p95 < 2s for GET /x  nothing measured, limit 2000 ms (never requested)
-Verdict: failed (2 of 3 thresholds): error_rate < 1%; p95 < 2s for GET /x";
+Of the whole run without its ramp-up, unless a threshold says otherwise.
+Verdict: failed (2 of 3 conditions): error_rate < 1%; p95 < 2s for GET /x";
         assert_eq!(text(&results, TestVerdict::of(&results)), expected);
         let passed = &results[1..2];
-        let expected = "Thresholds\n  passed  p95 < 500ms  312 ms, limit 500 ms\nVerdict: passed (1 threshold)";
-        assert_eq!(text(passed, TestVerdict::of(passed)), expected);
+        let expected = "\
+Thresholds
+  passed  p95 < 500ms  312 ms, limit 500 ms
+Of the whole run without its ramp-up, unless a threshold says otherwise.
+Verdict: ";
+        let judged = text(passed, TestVerdict::of(passed));
+        assert_eq!(judged, format!("{expected}passed (1 condition)"));
+        let why = "the coordinator did not judge all of them within 30 s of the end";
+        assert_eq!(text(passed, None), format!("{expected}open, because {why}"));
         assert_eq!(text(&[], None), "");
     }
 }

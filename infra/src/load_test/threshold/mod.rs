@@ -160,16 +160,9 @@ impl ThresholdPhase {
         ("whole", Self::Whole),
     ];
 
-    /// How it reads beside a number: `after the ramp-up`.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::AfterRampUp => "after the ramp-up",
-            Self::RampUp => "during the ramp-up",
-            Self::Steady => "while the load is steady",
-            Self::RampDown => "during the ramp-down",
-            Self::Whole => "over the whole run",
-        }
-    }
+    /// What holds where none is written, as text beside the thresholds of a run.
+    pub const UNLESS_WRITTEN: &str =
+        "Of the whole run without its ramp-up, unless a threshold says otherwise";
 }
 
 impl Threshold {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use greylag_infra::{ThresholdResult, ThresholdState};
+use greylag_infra::{ThresholdPhase, ThresholdResult, ThresholdState};
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use super::{fault, name_of};
@@ -91,6 +91,13 @@ fn properties(summary: &Summary, page: Option<&str>) -> Vec<(String, String)> {
             summary
                 .verdict
                 .map_or_else(String::new, |verdict| verdict.to_string()),
+        ),
+        (
+            "thresholds",
+            match summary.thresholds.is_empty() {
+                true => String::new(),
+                false => ThresholdPhase::UNLESS_WRITTEN.to_owned(),
+            },
         ),
         ("users", run.users.to_string()),
         ("duration_s", run.duration_s.to_string()),

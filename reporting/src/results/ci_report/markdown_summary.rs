@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use greylag_infra::{RunRecord, TestVerdict, ThresholdState, WallTime};
+use greylag_infra::{RunRecord, TestVerdict, ThresholdPhase, ThresholdState, WallTime};
 
 use super::code_span::{cell, code};
 use super::sparkline::sparkline;
@@ -189,9 +189,15 @@ impl MarkdownSummary {
         let verdict = verdict.map_or("open".to_owned(), |verdict| verdict.to_string());
         writeln!(
             text,
-            "**Verdict: {verdict}** ({} of {} thresholds failed)\n",
+            "**Verdict: {verdict}** ({} of {} {} failed)\n",
             failed.count(),
-            results.len()
+            results.len(),
+            // What the scenario says is one, too.
+            if results.len() == 1 {
+                "condition"
+            } else {
+                "conditions"
+            }
         )?;
         text.push_str("| Threshold | State | Measured |\n|---|---|---|\n");
         for result in results {
@@ -208,8 +214,7 @@ impl MarkdownSummary {
                 cell(&result.measured_text())
             )?;
         }
-        text.push('\n');
-        Ok(())
+        writeln!(text, "\n{}.\n", ThresholdPhase::UNLESS_WRITTEN)
     }
 
     fn write_numbers(&self, text: &mut String) -> std::fmt::Result {

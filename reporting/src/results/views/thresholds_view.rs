@@ -2,7 +2,7 @@
 
 use greylag_infra::{
     CustomMetric, CustomStatistic, RunRecord, TestVerdict, Threshold, ThresholdMetric,
-    ThresholdResult, ThresholdState, ThresholdSubject, TimedSpan,
+    ThresholdPhase, ThresholdResult, ThresholdState, ThresholdSubject, TimedSpan,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -94,7 +94,7 @@ impl ThresholdsView {
 
     /// What stands above the table.
     pub(crate) fn note(&self) -> &'static str {
-        "Of the whole run without its ramp-up, unless a threshold says otherwise"
+        ThresholdPhase::UNLESS_WRITTEN
     }
 }
 
