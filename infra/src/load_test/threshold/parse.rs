@@ -361,7 +361,12 @@ fn value(clause: Clause, text: &str) -> Result<(String, &str), ThresholdProblem>
         return unquoted(quoted);
     }
     let (value, rest) = until_clause(text);
-    Ok((value.to_owned(), rest))
+    // However far apart a method and a name are written: a name that begins with a space is in quotation marks.
+    let value = match value.split_once(char::is_whitespace) {
+        Some((method, name)) if clause == Clause::For => format!("{method} {}", name.trim_start()),
+        _ => value.to_owned(),
+    };
+    Ok((value, rest))
 }
 
 /// The text up to the closing quotation mark, and what follows that.
@@ -381,7 +386,10 @@ fn unquoted(text: &str) -> Result<(String, &str), ThresholdProblem> {
 /// An endpoint or a tag as it is written after `for`: in quotation marks where it would be read otherwise.
 pub(super) fn quoted(subject: &str) -> String {
     let has_clause = words(subject).any(|(_, word)| Clause::of_word(word).is_some());
-    if !has_clause && subject.trim() == subject && !subject.starts_with('"') {
+    let is_apart = subject
+        .split_once(' ')
+        .is_some_and(|(_, name)| name.starts_with(char::is_whitespace));
+    if !has_clause && !is_apart && subject.trim() == subject && !subject.starts_with('"') {
         return subject.to_owned();
     }
     in_quotes(subject)

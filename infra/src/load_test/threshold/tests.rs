@@ -7,7 +7,7 @@ fn parsed(text: &str) -> Threshold {
 }
 
 /// What the canonical text of each is.
-const READ: [(&str, &str); 44] = [
+const READ: [(&str, &str); 47] = [
     ("p95 < 500ms", "p95 < 500ms"),
     ("p95<500ms", "p95 < 500ms"),
     ("  p99.9   <=  1.5s ", "p99.9 <= 1500ms"),
@@ -60,6 +60,12 @@ const READ: [(&str, &str); 44] = [
         "p95 < 1s for GET / during whole within 10s abort after 15s",
         "p95 < 1s for GET / during whole within 10s abort after 15s",
     ),
+    ("p95 < 1s for GET   /a  b", "p95 < 1s for GET /a  b"),
+    (
+        "p95 < 1s for \"GET  /a\" within 1m",
+        "p95 < 1s for \"GET  /a\" within 1m",
+    ),
+    ("p95 < 1s for tag  api", "p95 < 1s for tag api"),
     ("p95 < baseline", "p95 < baseline"),
     ("p95 < baseline+10%", "p95 < baseline + 10%"),
     ("p95 < baseline + 50ms", "p95 < baseline + 50ms"),
