@@ -16,7 +16,8 @@ use super::{Need, ThresholdAbort};
 pub(super) struct Judge {
     threshold: Threshold,
     need: Need,
-    limit: Option<f64>,
+    /// Where it is about a baseline that is not known, the reason.
+    limit: Result<f64, String>,
     /// Those it is about; `u32::MAX` is the end of the run.
     seconds: Range<u32>,
     /// Windows lie before it: when the load has ended, only what was under way comes in.
@@ -38,11 +39,12 @@ impl Judge {
         threshold: &Threshold,
         seconds: Range<u32>,
         load_ends_s: u32,
-        baseline: Option<f64>,
+        baseline: Result<f64, &str>,
     ) -> Self {
+        let limit = threshold.limit_value(baseline.ok());
         Self {
             need: Need::of(threshold),
-            limit: threshold.limit_value(baseline),
+            limit: limit.ok_or_else(|| baseline.err().unwrap_or_default().to_owned()),
             threshold: threshold.clone(),
             seconds,
             load_ends_s,
@@ -140,7 +142,7 @@ impl Judge {
     }
 
     fn is_breached(&self, value: Option<f64>) -> bool {
-        let both = value.zip(self.limit);
+        let both = value.zip(self.limit.as_ref().ok().copied());
         both.is_some_and(|(value, limit)| !self.threshold.holds(value, limit))
     }
 
@@ -188,7 +190,8 @@ impl Judge {
     pub(super) fn result(&self, next: u32) -> ThresholdResult {
         // Before the first second its phases may not be known.
         let is_judged = self.is_over || (next > 0 && next >= self.seconds.end);
-        let state = match self.actual.zip(self.limit) {
+        let limit = self.limit.as_ref().ok().copied();
+        let state = match self.actual.zip(limit) {
             None if is_judged => ThresholdState::NoData,
             None => ThresholdState::Pending,
             Some(_) if self.breached_since.is_some() => ThresholdState::Breached,
@@ -201,17 +204,18 @@ impl Judge {
             metric: self.threshold.metric_text(),
             unit: self.threshold.metric.unit(),
             actual: self.actual,
-            limit: self.limit,
+            limit,
             state,
             breached_since_s: self.breached_since,
-            explanation: has_no_data.then(|| self.why_no_data()),
+            explanation: match &self.limit {
+                // It is worth knowing before the run is over, too.
+                Err(why_unknown) => Some(why_unknown.clone()),
+                Ok(_) => has_no_data.then(|| self.why_no_data()),
+            },
         }
     }
 
     fn why_no_data(&self) -> String {
-        if self.limit.is_none() {
-            return "the run that it is compared with has no such value".to_owned();
-        }
         if self.taken_in == 0 {
             return match self.threshold.during {
                 ThresholdPhase::Whole => "the run did not begin".to_owned(),

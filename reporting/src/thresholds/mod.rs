@@ -141,8 +141,8 @@ pub(crate) struct Evaluation {
 
 impl Evaluation {
     /// Of a run of which nothing has been taken in. Of a threshold that is about a baseline, `baselines` has what its metric
-    /// was there.
-    pub(crate) fn new(run: &RunRecord, baselines: &[Option<f64>]) -> Self {
+    /// was there, and `why_unknown` says why it is not known where it is not.
+    pub(crate) fn new(run: &RunRecord, baselines: &[Option<f64>], why_unknown: &str) -> Self {
         let baselines = baselines.iter().copied().chain(std::iter::repeat(None));
         let judges = run.test.thresholds.iter().zip(baselines);
         let load_ends_s = load_ends_s(run);
@@ -150,7 +150,7 @@ impl Evaluation {
             judges: judges
                 .map(|(threshold, baseline)| {
                     let seconds = seconds_of(threshold.during, &run.profile);
-                    Judge::new(threshold, seconds, load_ends_s, baseline)
+                    Judge::new(threshold, seconds, load_ends_s, baseline.ok_or(why_unknown))
                 })
                 .collect(),
             next: 0,

@@ -105,6 +105,8 @@ async fn a_baseline_is_compared_with_its_noise() {
     let condition = "p95 < baseline + 10%";
     let unknown = against(&site, "cccccccccccc", "", 1.0, condition).await;
     assert_eq!(unknown["state"], "no_data", "nothing is pinned: {unknown}");
+    let said = "nothing to compare with: pin a run of this test, or name one as the baseline";
+    assert_eq!(explanation(&unknown), said);
     let pin = AnnotationChange {
         pinned: Some(true),
         ..AnnotationChange::default()
@@ -185,6 +187,8 @@ async fn a_baseline_is_compared_with_its_noise() {
     assert!(explanation(&slower).contains("95 % interval +"), "{slower}");
     let missing = against(&site, "afafafafafaf", "checkout#99", 1.0, condition).await;
     assert_eq!(missing["state"], "no_data", "{missing}");
+    let said = "nothing to compare with: the run checkout#99 was not found";
+    assert_eq!(explanation(&missing), said);
 }
 
 /// An agent that was away hands over its results after the run has ended, and been judged.

@@ -26,6 +26,20 @@ pub(super) struct KeptBaseline {
     pub(super) values: Vec<Option<f64>>,
 }
 
+impl KeptBaseline {
+    /// Why what a threshold of this run is compared with is not known, where it is not.
+    pub(super) fn why_unknown(&self, run: &RunRecord) -> String {
+        match (&self.run, run.test.baseline.trim()) {
+            (Some(_), _) => "the run that it is compared with has no such value".to_owned(),
+            (None, "" | PINNED) => {
+                "nothing to compare with: pin a run of this test, or name one as the baseline"
+                    .to_owned()
+            }
+            (None, named) => format!("nothing to compare with: the run {named} was not found"),
+        }
+    }
+}
+
 /// Numbers as texts. Where JSON has them as numbers, one may be read with another last place, and what is equal to its baseline
 /// would exceed it once the coordinator has been restarted.
 mod exact {
@@ -103,7 +117,7 @@ impl Store {
             found.test.thresholds.clone_from(&record.test.thresholds);
             let elapsed_s = found.elapsed_s(self.clock().now());
             let until = self.end_second(&found.id).await?.max(elapsed_s as u32);
-            let mut evaluation = Evaluation::new(&found, &[]);
+            let mut evaluation = Evaluation::new(&found, &[], "");
             evaluation = self.taken_in(&found.id, evaluation, until).await?;
             evaluation.finish(elapsed_s);
             // Of a tag that no threshold of that run was about, nothing was counted.

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use greylag_infra::{RunId, RunRecord, TestVerdict, ThresholdResult};
 use rusqlite::{Connection, params};
 
+use self::baseline::KeptBaseline;
 use self::rows::{counted_before, take_in};
 use super::Store;
 use super::error::{StoreError, StoreResult};
@@ -87,9 +88,7 @@ impl Store {
             return Ok(shown);
         }
         let baseline = self.baseline(record).await?;
-        Ok(Arc::new(
-            Evaluation::new(record, &baseline.values).results(),
-        ))
+        Ok(Arc::new(evaluation(record, &baseline).results()))
     }
 
     /// Judges the thresholds of a run as far as all of its agents have delivered, or for good when it is over; then the
@@ -159,11 +158,11 @@ impl Store {
     ) -> StoreResult<Evaluation> {
         // An agent may have said that it has delivered more than the run came to.
         let goes_on = |known: &Evaluation| known.is_of(record) && known.next() <= until;
-        let evaluation = match known.filter(goes_on) {
+        let begun = match known.filter(goes_on) {
             Some(known) => known,
-            None => Evaluation::new(record, &self.baseline(record).await?.values),
+            None => evaluation(record, &self.baseline(record).await?),
         };
-        self.taken_in(&record.id, evaluation, until).await
+        self.taken_in(&record.id, begun, until).await
     }
 
     /// An evaluation that has taken in a run's seconds up to `until`.
@@ -241,6 +240,11 @@ impl Store {
         let query = |connection: &rusqlite::Transaction<'_>| super::run_rows::to_judge(connection);
         self.inner.readers.run(query).await
     }
+}
+
+/// Of a run of which nothing has been taken in.
+fn evaluation(record: &RunRecord, baseline: &KeptBaseline) -> Evaluation {
+    Evaluation::new(record, &baseline.values, &baseline.why_unknown(record))
 }
 
 fn stored_results(connection: &Connection, run: i64) -> StoreResult<Option<Vec<ThresholdResult>>> {

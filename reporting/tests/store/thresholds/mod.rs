@@ -166,6 +166,8 @@ impl<'a> Expected<'a> {
     }
 }
 
+const NOT_FOUND: &str = "nothing to compare with: the run test#99 was not found";
+
 fn same(result: &ThresholdResult, naive: &Naive<'_>, stands: &Stands, said: Option<&str>) {
     let text = &naive.condition.text;
     // What is kept was written as text.
@@ -183,6 +185,15 @@ fn same(result: &ThresholdResult, naive: &Naive<'_>, stands: &Stands, said: Opti
     let found = (result.state, result.breached_since_s);
     assert_eq!(found, (stands.state, stands.since_s), "{text}: {result:?}");
     match result.state {
+        // Which of them it is compared with is known from the beginning.
+        _ if naive.limit.is_none() => {
+            let why = result.explanation.as_deref().unwrap_or_default();
+            let expected = [
+                "the run that it is compared with has no such value",
+                NOT_FOUND,
+            ];
+            assert!(expected.contains(&why), "{text}: {why}");
+        }
         ThresholdState::NoData => assert!(result.explanation.is_some(), "{text}"),
         _ => assert_eq!(result.explanation.as_deref(), said, "{text}: {result:?}"),
     }
