@@ -164,7 +164,7 @@ fn attribute(html: &str, name: &str) -> String {
     unescape(&html[at..end])
 }
 
-fn unescape(text: &str) -> String {
+pub(crate) fn unescape(text: &str) -> String {
     // Askama writes numeric references.
     [
         ("&#38;", "&"),

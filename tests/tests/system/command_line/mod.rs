@@ -9,6 +9,7 @@ mod locust_options;
 pub(crate) mod results;
 mod serve;
 mod settings;
+mod shown_thresholds;
 mod thresholds;
 mod vocabulary;
 mod what_users_print;

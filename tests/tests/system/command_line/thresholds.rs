@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use greylag_tests::summary::Summary;
 use greylag_tests::wait::until_true;
-use greylag_tests::{Cluster, Nginx, WebhookReceiver, heavy};
-use quick_junit::{Report, TestCaseStatus};
+use greylag_tests::{Cluster, Ended, Nginx, WebhookReceiver, heavy};
 use tempfile::TempDir;
 
 use super::results::{read_summary, run_page};
+use super::shown_thresholds::{Row, check_page, of_junit, of_markdown, of_terminal};
 use crate::support::{RUN_TIMEOUT, SOON, greylag};
 
 const TEST_FILE: &str = r#"
@@ -106,58 +107,19 @@ async fn thresholds_decide_the_exit_code_and_are_the_last_words() {
         "{error_rate}"
     );
 
-    let (_, last) = ended
-        .stdout
-        .rsplit_once("Thresholds\n")
-        .unwrap_or_else(|| panic!("no thresholds in {ended:?}"));
-    let words: Vec<_> = last
-        .lines()
-        .map(|line| {
-            line.split_whitespace()
-                .take(2)
-                .collect::<Vec<_>>()
-                .join(" ")
-        })
-        .collect();
-    let expected = [
-        "passed p95",
-        "passed requests",
-        "breached error_rate",
-        "no data",
-        "Verdict: failed",
-    ];
-    assert_eq!(words, expected, "{last}");
-    assert!(
-        last.trim_end()
-            .ends_with("error_rate < 1%; p95 < 30s for GET /typo"),
-        "{last}"
-    );
-
-    assert_eq!(
-        states_of_junit(directory.path()),
-        words_of(&states),
-        "JUnit"
-    );
     let (server, run) = run_page(&ended);
-    let page_url = format!("{server}/runs/{run}");
+    assert_same_everywhere(&cluster, directory.path(), &ended, &summary).await;
+    let last = ended.stdout.trim_end();
+    let verdict = "Verdict: failed (2 of 4 thresholds): error_rate < 1%; p95 < 30s for GET /typo";
+    assert!(last.ends_with(verdict), "{last}");
     let markdown = fs::read_to_string(directory.path().join("summary.md")).expect("it is written");
-    let page = cluster.api().get(&format!("/runs/{run}")).await.body;
-    let page = page.replace("&#60;", "<").replace("&#62;", ">");
-    for (condition, state) in words_of(&states) {
-        let row = markdown.lines().find(|line| line.contains(&condition));
-        let row = row.unwrap_or_else(|| panic!("{condition} in {markdown}"));
-        assert!(row.contains(&format!(" {state} |")), "{row}");
-        assert!(page.contains(&condition), "{condition}");
-    }
     assert!(
         markdown.contains("**Verdict: failed** (2 of 4"),
         "{markdown}"
     );
-    assert!(
-        markdown.contains(&format!("[Results]({page_url})")),
-        "{markdown}"
-    );
-    assert!(page.contains("data-verdict=\"failed\""));
+    let link = format!("[Results]({server}/runs/{run})");
+    assert!(markdown.contains(&link), "{markdown}");
+    exported_again(&cluster, directory.path(), &run).await;
 
     // One that a threshold stops has failed, with the same exit code, and everything says by which.
     let condition = "error_rate < 1% during whole abort after 1s";
@@ -174,10 +136,7 @@ async fn thresholds_decide_the_exit_code_and_are_the_last_words() {
         Some("threshold_breached")
     );
     assert!(summary.run.elapsed_s < 300.0, "{}", summary.run.elapsed_s);
-    assert_eq!(
-        states_of_junit(directory.path()),
-        words_of(&[(condition, "breached")])
-    );
+    assert_same_everywhere(&cluster, directory.path(), &ended, &summary).await;
     let markdown = fs::read_to_string(directory.path().join("summary.md")).expect("it is written");
     assert!(markdown.contains("**Verdict: failed**"), "{markdown}");
     until_true("its webhook", SOON, || receiver.requests().len() == 2).await;
@@ -196,28 +155,72 @@ fn aborting(host: &str, condition: &str) -> String {
     format!("{before}thresholds = ['{condition}']\n\n{after}")
 }
 
-/// States as people read them.
-fn words_of(states: &[(&str, &str)]) -> Vec<(String, String)> {
-    let words = states.iter();
-    words
-        .map(|(condition, state)| ((*condition).to_owned(), state.replace('_', " ")))
-        .collect()
+/// Each row of the page is what the API says, and the terminal, the JUnit file and the Markdown summary have the same rows.
+async fn assert_same_everywhere(
+    cluster: &Cluster,
+    directory: &Path,
+    ended: &Ended,
+    summary: &Summary,
+) {
+    let page = cluster
+        .api()
+        .get(&format!("/runs/{}", summary.run.id))
+        .await;
+    assert!(page.body.contains("data-verdict=\"failed\""));
+    let rows = check_page(&page.body, &summary.thresholds);
+    let read = |name: &str| fs::read_to_string(directory.join(name)).expect("it is written");
+    assert_eq!(of_markdown(&read("summary.md")), rows, "Markdown");
+    let junit = of_junit(&read("junit.xml"));
+    assert_eq!(junit.len(), rows.len(), "JUnit");
+    for (case, row) in junit.iter().zip(&rows) {
+        let measured = row.measured.as_ref().filter(|_| row.state != "passed");
+        assert_eq!(case.measured.as_ref(), measured, "JUnit: {row:?}");
+        assert_eq!((&case.state, &case.condition), (&row.state, &row.condition));
+    }
+    // The failed ones are last.
+    let (passed, failed): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.state == "passed");
+    let terminal = of_terminal(&ended.stdout);
+    let terminal: Vec<&Row> = terminal.iter().collect();
+    assert_eq!(terminal, [passed, failed].concat(), "{}", ended.stdout);
 }
 
-/// Each threshold of a JUnit file, and what it says of it.
-fn states_of_junit(directory: &Path) -> Vec<(String, String)> {
-    let file = fs::read_to_string(directory.join("junit.xml")).expect("it is written");
-    let report = Report::deserialize_from_str(&file).expect("it is a JUnit file");
-    assert_eq!((report.failures, report.errors), (2, 0), "{file}");
-    let cases = report.test_suites[0].test_cases.iter().skip(1);
-    cases
-        .map(|case| {
-            let state = match &case.status {
-                TestCaseStatus::NonSuccess { ty: Some(ty), .. } => ty.as_str(),
-                TestCaseStatus::Success { .. } => "passed",
-                other => panic!("{other:?}"),
-            };
-            (case.name.as_str().to_owned(), state.to_owned())
-        })
-        .collect()
+/// `greylag export` writes what `run` wrote, but for the page's address, which only `run` knows.
+async fn exported_again(cluster: &Cluster, directory: &Path, run: &str) {
+    let export = async |run: &str, format: &str, output: &str| {
+        let coordinator = cluster.api().url();
+        let arguments = [
+            "export",
+            run,
+            "--format",
+            format,
+            "--output",
+            output,
+            "--coordinator",
+            coordinator,
+        ];
+        greylag().run_in(directory, &arguments, RUN_TIMEOUT).await
+    };
+    let read = |name: &str| fs::read_to_string(directory.join(name)).expect("it is written");
+    for (format, file) in [("junit", "again.xml"), ("markdown", "again.md")] {
+        let ended = export(run, format, file).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let printed = export(run, format, "-").await;
+        assert_eq!(printed.stdout, read(file), "on standard output");
+        let unknown = export("zzzzzzzzzzzz", format, "unknown").await;
+        assert_eq!(unknown.code, Some(2), "{unknown:?}");
+        assert!(unknown.stderr.contains("zzzzzzzzzzzz"), "{unknown:?}");
+        assert!(!directory.join("unknown").exists());
+    }
+    assert_eq!(of_junit(&read("again.xml")), of_junit(&read("junit.xml")));
+    let without_link = |name: &str| {
+        let text = read(name);
+        let lines = text.lines().map(|line| {
+            line.split(" · [Results]")
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        });
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(without_link("again.md"), without_link("summary.md"));
 }
