@@ -105,8 +105,28 @@ async fn start_stop_and_run_again_by_clicking() {
     assert_eq!(host, json!(nginx.url()), "what was typed is still there");
     fill("users", "6").await;
     fill("ramp_up", "0").await;
+    // A threshold that cannot be read says which part of it, and what is expected; the fold that it is in is open then.
+    let fold = "document.querySelector('[data-role=\"start-form\"] [name=\"thresholds\"]').closest('details').open";
+    browser.eval(&format!("{fold} = true;")).await;
+    fill("thresholds", "p95 < 500").await;
+    submit().await;
+    let marked = wait::until("the error of the threshold", LIVE, async || {
+        let marked = eval(&browser, MARKED, vec![]).await;
+        match marked.as_array().is_none_or(Vec::is_empty) {
+            true => Err("nothing is marked".to_owned()),
+            false => Ok(marked),
+        }
+    })
+    .await;
+    let expected = "Threshold p95 < 500: 500 is not a valid limit of p95; did you mean 500ms?";
+    assert_eq!(marked, json!([["thresholds", expected, true]]));
+    fill("thresholds", "p95 < 30s").await;
     submit().await;
     let id = wait_for_run_page(&browser, None).await;
+    let rows = "const rows = [...document.querySelectorAll('.thresholds-table tbody tr')];
+        return rows.map((row) => [clean(row.querySelector('.condition').textContent), clean(row.cells[2].textContent)]);";
+    let rows = eval(&browser, rows, vec![]).await;
+    assert_eq!(rows, json!([["p95 < 30s", "30 s"]]));
     browser.wait_for("requests", LIVE, "return Number(document.querySelector('[data-field=\"total-requests\"]').dataset.value) > 20;").await;
     assert_eq!(field(&browser, "users").await.0, "6");
 
@@ -207,7 +227,8 @@ async fn start_stop_and_run_again_by_clicking() {
         "the newest run first"
     );
     look_from_all_sides(&browser, "front").await;
-    assert_quiet(&browser, cluster.api().url(), None).await;
+    // Of the threshold that could not be read.
+    assert_quiet(&browser, cluster.api().url(), Some("status of 422")).await;
     browser.close().await;
 }
 
