@@ -7,6 +7,7 @@ use url::Url;
 
 use super::looking::{LIVE, assert_quiet, look_from_all_sides};
 use super::more_charts::{assert_same, table_of};
+use super::thresholds::assert_limit_is_drawn;
 use crate::support::{RUN_TIMEOUT, greylag, test};
 
 #[tokio::test]
@@ -84,6 +85,7 @@ async fn what_a_scenario_counts_is_summed_up_over_all_workers() {
         limit.contains("Limits: metric \"tokens per second\" max < 100."),
         "{limit}"
     );
+    assert_limit_is_drawn(&browser, "custom-metric-3", 100).await;
     look_from_all_sides(&browser, "custom-metrics").await;
     assert_found_by_name(&browser).await;
     assert_nothing_stays_of_the_pointer(&browser).await;
