@@ -3,7 +3,9 @@
 use greylag_infra::{FailureReason, RunRecord, Threshold, ThresholdResult, ThresholdState};
 
 use super::baseline::KeptBaseline;
-use crate::compare::{Difference, MIN_BLOCKS, MeasuredRun, Statistic, change_text, compare};
+use crate::compare::{
+    Difference, MIN_BLOCKS, MeasuredRun, NotTested, Statistic, change_text, compare,
+};
 use crate::store::Store;
 use crate::store::error::{StoreError, StoreResult};
 use crate::store::scope::{Scope, Window};
@@ -44,11 +46,7 @@ impl Store {
             let run = self.measured(record, threshold).await?;
             let reference = self.measured(reference, threshold).await?;
             let (Some(run), Some(reference)) = (run, reference) else {
-                result.explanation.get_or_insert_with(|| {
-                    format!(
-                        "compared with {name} as numbers: too little was measured to judge noise"
-                    )
-                });
+                result.explanation.get_or_insert_with(|| too_little(name));
                 continue;
             };
             let differences = compare(&[&reference], &run, 1).aggregated;
@@ -85,6 +83,10 @@ impl Store {
     }
 }
 
+fn too_little(name: &str) -> String {
+    format!("compared with {name} as numbers: too little was measured to judge noise")
+}
+
 /// What a comparison calls a metric; none where it does not know it.
 fn statistic_of(metric: &str) -> Option<Statistic> {
     Some(match metric {
@@ -106,6 +108,10 @@ fn weigh(
     difference: &Difference,
     result: &mut ThresholdResult,
 ) {
+    if difference.not_tested == Some(NotTested::TooFewRequests) {
+        result.explanation.get_or_insert_with(|| too_little(name));
+        return;
+    }
     let statistic = difference.statistic;
     let text = |change: f64| change_text(statistic, change);
     let (Some(change), Some(low), Some(high), Some(limit)) = (

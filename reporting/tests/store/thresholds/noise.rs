@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use greylag_infra::ThresholdState;
 use greylag_infra::protocol::Endpoint;
-use greylag_reporting::{MeasuredRun, SparseInterval, Statistic, change_text, compare};
+use greylag_reporting::{MeasuredRun, NotTested, SparseInterval, Statistic, change_text, compare};
 
 use super::ENDS_S;
 use super::condition::Condition;
@@ -116,16 +116,19 @@ pub(super) fn weighed(
         let said = "compared with test#1 as numbers: that run was deleted meanwhile";
         return (by_numbers, Some(said.to_owned()));
     }
+    let too_little = "compared with test#1 as numbers: too little was measured to judge noise";
     let both = measured(baseline.naive, baseline.events).zip(measured(naive, events));
     let Some((reference, run)) = both else {
-        let said = "compared with test#1 as numbers: too little was measured to judge noise";
-        return (by_numbers, Some(said.to_owned()));
+        return (by_numbers, Some(too_little.to_owned()));
     };
     let found = compare(&[&reference], &run, 1).aggregated;
     let mut found = found.iter();
     let found = found
         .find(|found| found.statistic == statistic)
         .expect("all are there");
+    if found.not_tested == Some(NotTested::TooFewRequests) {
+        return (by_numbers, Some(too_little.to_owned()));
+    }
     let (Some(change), Some(low), Some(high)) = (found.change, found.low, found.high) else {
         return (by_numbers, None);
     };
