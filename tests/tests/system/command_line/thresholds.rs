@@ -110,7 +110,7 @@ async fn thresholds_decide_the_exit_code_and_are_the_last_words() {
     let (server, run) = run_page(&ended);
     assert_same_everywhere(&cluster, directory.path(), &ended, &summary).await;
     let last = ended.stdout.trim_end();
-    let verdict = "Verdict: failed (2 of 4 thresholds): error_rate < 1%; p95 < 30s for GET /typo";
+    let verdict = "Verdict: failed (2 of 4 conditions): error_rate < 1%; p95 < 30s for GET /typo";
     assert!(last.ends_with(verdict), "{last}");
     let markdown = fs::read_to_string(directory.path().join("summary.md")).expect("it is written");
     assert!(
