@@ -70,15 +70,13 @@ impl ThresholdsView {
         metrics: &CustomMetrics,
     ) -> Self {
         let verdict = verdict_of(run, results);
-        let failed = results.iter().filter(|result| result.state.is_failed());
-        let failed = failed.count();
-        let (standing, badge) = match (verdict, failed) {
-            (Some(TestVerdict::Passed), _) => ("passed", "Verdict: passed".to_owned()),
-            (Some(TestVerdict::Failed), _) => ("failed", "Verdict: failed".to_owned()),
-            (None, 0) if results.is_empty() => ("none", String::new()),
-            (None, 0) => ("open", String::new()),
-            (None, 1) => ("breached", "1 threshold breached".to_owned()),
-            (None, several) => ("breached", format!("{several} thresholds breached")),
+        let is_failed = results.iter().any(|result| result.state.is_failed());
+        let (standing, badge) = match verdict {
+            Some(TestVerdict::Passed) => ("passed", "Verdict: passed".to_owned()),
+            Some(TestVerdict::Failed) => ("failed", "Verdict: failed".to_owned()),
+            None if results.is_empty() => ("none", String::new()),
+            None if is_failed => ("breached", failed_so_far(results)),
+            None => ("open", String::new()),
         };
         let thresholds = run.test.thresholds.iter().zip(results);
         Self {
@@ -95,6 +93,26 @@ impl ThresholdsView {
     /// What stands above the table.
     pub(crate) fn note(&self) -> &'static str {
         ThresholdPhase::UNLESS_WRITTEN
+    }
+}
+
+/// How many conditions of a run in progress do not hold, or cannot any more: `2 conditions breached, 1 without data`.
+fn failed_so_far(results: &[ThresholdResult]) -> String {
+    let count = |state: ThresholdState| {
+        let such = results.iter().filter(|result| result.state == state);
+        such.count()
+    };
+    let things = |count: usize| match count {
+        1 => "1 condition".to_owned(),
+        count => format!("{count} conditions"),
+    };
+    match (
+        count(ThresholdState::Breached),
+        count(ThresholdState::NoData),
+    ) {
+        (breached, 0) => format!("{} breached", things(breached)),
+        (0, without) => format!("{} without data", things(without)),
+        (breached, without) => format!("{} breached, {without} without data", things(breached)),
     }
 }
 
@@ -247,6 +265,19 @@ mod tests {
         assert_eq!((breached.verdict, breached.standing), (None, "breached"));
         assert_eq!(breached.rows[0].actual_text, "612 ms");
         assert_eq!(breached.rows[0].since_text, "1:05");
+        assert_eq!(breached.badge, "1 condition breached");
+        let with = |state: ThresholdState| ThresholdResult {
+            state,
+            ..breached.rows[0].result.clone()
+        };
+        use ThresholdState::{Breached, NoData, Passed};
+        let badge = |states: &[ThresholdState]| {
+            let results: Vec<_> = states.iter().map(|state| with(*state)).collect();
+            failed_so_far(&results)
+        };
+        assert_eq!(badge(&[NoData, Passed]), "1 condition without data");
+        let both = "2 conditions breached, 1 without data";
+        assert_eq!(badge(&[Breached, NoData, Breached, Passed]), both);
         let failed = view(ThresholdState::Breached, RunPhase::Finished, &whole);
         assert_eq!(failed.verdict, Some(TestVerdict::Failed));
         assert_eq!(failed.badge, "Verdict: failed");
