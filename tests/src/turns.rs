@@ -52,12 +52,11 @@ impl Turns {
         others.running == 0 && mine.running < most
     }
 
-    /// Takes the turn of one that waits, if it is free.
+    /// Takes a turn, if one is free.
     fn begin(&mut self, alone: bool) -> bool {
         let is_free = self.is_free(alone);
         if is_free {
             let count = self.count(alone);
-            count.waiting -= 1;
             count.running += 1;
         }
         is_free
@@ -92,6 +91,25 @@ impl Drop for Turn {
     }
 }
 
+/// A test that waits, until this is dropped: with its turn, or without one.
+struct Waiting {
+    alone: bool,
+}
+
+impl Waiting {
+    fn new(alone: bool) -> Self {
+        turns().count(alone).waiting += 1;
+        Self { alone }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        turns().count(self.alone).waiting -= 1;
+        CHANGED.notify_waiters();
+    }
+}
+
 /// Waits until few enough heavy tests run.
 pub async fn heavy() -> Turn {
     turn(false).await
@@ -108,7 +126,7 @@ fn turns() -> MutexGuard<'static, Turns> {
 }
 
 async fn turn(alone: bool) -> Turn {
-    turns().count(alone).waiting += 1;
+    let _waiting = Waiting::new(alone);
     loop {
         // Before the look, so that no change after it is missed.
         let changed = CHANGED.notified();

@@ -1,5 +1,7 @@
 //! `--ca`: certificates to trust when speaking to a coordinator by https.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -28,13 +30,17 @@ pub(crate) fn trusting(option: &str, file: &Path) -> Result<ClientConfig, Failur
         Failure::bad_input(format!("the file {} of {option} {reason}", file.display()))
     };
     let cannot_read = |error: std::io::Error| wrong(&format_args!("cannot be read: {error}"));
-    let size = std::fs::metadata(file).map_err(cannot_read)?.len();
-    if size > MAX_CERTIFICATE_BYTES as u64 {
+    let mut pem = Vec::new();
+    // What a pipe holds has no length that could be asked for.
+    let mut bounded = File::open(file)
+        .map_err(cannot_read)?
+        .take(MAX_CERTIFICATE_BYTES as u64 + 1);
+    bounded.read_to_end(&mut pem).map_err(cannot_read)?;
+    if pem.len() > MAX_CERTIFICATE_BYTES {
         return Err(wrong(&format_args!(
             "is larger than {MAX_CERTIFICATE_BYTES} bytes"
         )));
     }
-    let pem = std::fs::read(file).map_err(cannot_read)?;
     tls_client_config(&[pem]).map_err(|error| wrong(&format_args!("cannot be used: {error}")))
 }
 
@@ -50,5 +56,7 @@ mod tests {
         assert!(refused().contains("ca.pem") && refused().contains("cannot be read"));
         std::fs::write(&file, "no certificate").unwrap();
         assert!(refused().contains("no certificate"), "{}", refused());
+        let long = trusting("--ca", Path::new("/dev/zero")).unwrap_err();
+        assert!(format!("{long:?}").contains("is larger than"), "{long:?}");
     }
 }
