@@ -1,11 +1,11 @@
 //! The run that a name means: an id, a test and a number, or a test.
 
-use greylag_infra::{LoadTest, RunId, RunRecord};
+use greylag_infra::{LoadTest, RunRecord};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Store;
 use super::error::{StoreError, StoreResult};
-use super::integers::to_sql;
+use super::integers::{time_to_sql, to_sql};
 use super::run_rows::by_id;
 
 /// The word for the newest pinned run of a test.
@@ -40,11 +40,11 @@ impl Store {
     }
 }
 
-/// The run of a name; with `other_than`, only among runs that are over, and another one than this.
+/// The run of a name; with `before`, only among runs that are over, and that were created before this one unless the name is an id.
 pub(super) fn find(
     connection: &Connection,
     name: &str,
-    other_than: Option<&RunId>,
+    before: Option<&RunRecord>,
 ) -> StoreResult<Option<RunRecord>> {
     let name = name.trim();
     let (test, which) = name.rsplit_once('#').unwrap_or((name, ""));
@@ -54,7 +54,7 @@ pub(super) fn find(
         .prepare_cached(
             "SELECT id FROM runs
              WHERE (id = ?1 OR test = ?2 AND (number = ?3 OR ?4 AND pinned) OR test = ?1)
-               AND (?5 IS NULL OR is_over AND id <> ?5)
+               AND (?5 IS NULL OR is_over AND id <> ?5 AND (id = ?1 OR created_at_us <= ?6))
              ORDER BY id = ?1 DESC, test = ?2 AND ?2 <> ?1 DESC, number DESC LIMIT 1",
         )?
         .query_row(
@@ -63,7 +63,8 @@ pub(super) fn find(
                 test.trim(),
                 number.map(to_sql),
                 which == PINNED,
-                other_than.map(RunId::as_str)
+                before.map(|run| run.id.as_str()),
+                before.map(|run| time_to_sql(run.created_at))
             ],
             |row| row.get::<_, String>(0),
         )

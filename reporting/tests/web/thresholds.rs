@@ -187,8 +187,65 @@ async fn a_baseline_is_compared_with_its_noise() {
     assert!(explanation(&slower).contains("95 % interval +"), "{slower}");
     let missing = against(&site, "afafafafafaf", "checkout#99", 1.0, condition).await;
     assert_eq!(missing["state"], "no_data", "{missing}");
-    let said = "nothing to compare with: the run checkout#99 was not found";
+    let said = "nothing to compare with: checkout#99 was not found among the runs that were over when this one began";
     assert_eq!(explanation(&missing), said);
+}
+
+/// What is pinned while a run waits counts, what is pinned later does not, for the reports neither.
+#[tokio::test]
+async fn the_baseline_of_a_run_is_that_of_its_beginning() {
+    let site = Site::start(None).await;
+    let store = site.coordinator.store();
+    let pin = async |id: &str, pinned| {
+        let change = AnnotationChange {
+            pinned: Some(pinned),
+            ..AnnotationChange::default()
+        };
+        let changed = store.annotate(&id.into(), change).await;
+        changed.expect("it is pinned or not");
+    };
+    finished(&site, "aaaaaaaaaaaa", "checkout", 1.0).await;
+    let test = LoadTest {
+        thresholds: vec!["p95 < baseline + 10%".parse().unwrap()],
+        ramp_up_s: 0,
+        ..load_test("checkout")
+    };
+    let mut run = site.running_run(RUN, test, snapshot(RUN, "/", "500")).await;
+    let started_at = run.started_at.take();
+    run.profile = run.test.profile();
+    run.phase = RunPhase::Preparing;
+    store.update_run(&run).await.expect("the run waits");
+    let stands = async || {
+        let answer = site
+            .get(&format!("/api/v1/runs/{RUN}/progress"))
+            .await
+            .json();
+        answer["thresholds"][0].clone()
+    };
+    let waits = stands().await;
+    let said = "nothing to compare with: pin a run of this test, or name one as the baseline";
+    assert_eq!((explanation(&waits), &waits["limit"]), (said, &Value::Null));
+    pin("aaaaaaaaaaaa", true).await;
+    (run.phase, run.started_at) = (RunPhase::Running, started_at);
+    store.update_run(&run).await.expect("the run begins");
+    let limit = stands().await["limit"].clone();
+    assert!(limit.is_number(), "{limit}");
+
+    finished(&site, "bbbbbbbbbbbb", "checkout", 2.0).await;
+    pin("aaaaaaaaaaaa", false).await;
+    pin("bbbbbbbbbbbb", true).await;
+    run.phase = RunPhase::Finished;
+    run.ended_at = run
+        .started_at
+        .map(|zero| zero + std::time::Duration::from_secs(10));
+    store.update_run(&run).await.expect("the run is over");
+    assert_eq!(stands().await["limit"], limit);
+    let reported = site.get(&format!("/api/v1/runs/{RUN}/summary.md")).await;
+    let reported = reported.body;
+    assert!(
+        reported.contains("ompared with `checkout #1`"),
+        "{reported}"
+    );
 }
 
 /// An agent that was away hands over its results after the run has ended, and been judged.

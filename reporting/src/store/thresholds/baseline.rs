@@ -1,6 +1,6 @@
 //! What the metrics of thresholds were in the run that they are compared with.
 //!
-//! It is found out once and kept: pins come and go, and runs are deleted.
+//! It is found out once, when the run has begun, and kept: pins come and go, and runs are deleted.
 
 use greylag_infra::{RunId, RunRecord, Threshold};
 use rusqlite::{Connection, params};
@@ -10,7 +10,7 @@ use crate::store::Store;
 use crate::store::error::{StoreError, StoreResult};
 use crate::store::live::WriterState;
 use crate::store::named_run::{self, PINNED};
-use crate::store::run_rows::{from_json, json, key_of};
+use crate::store::run_rows::{by_id, from_json, json, key_of};
 use crate::thresholds::{Evaluation, tag_of};
 
 /// What was found out.
@@ -35,7 +35,9 @@ impl KeptBaseline {
                 "nothing to compare with: pin a run of this test, or name one as the baseline"
                     .to_owned()
             }
-            (None, named) => format!("nothing to compare with: the run {named} was not found"),
+            (None, named) => format!(
+                "nothing to compare with: {named} was not found among the runs that were over when this one began"
+            ),
         }
     }
 }
@@ -77,8 +79,8 @@ mod exact {
 }
 
 impl Store {
-    /// The run that a run is to be compared with, as it stands now: the one that its test names, or the newest pinned one of its
-    /// test.
+    /// The run that a run is to be compared with: the one that its thresholds were, or otherwise the one that its test names, or the
+    /// newest pinned one of its test before it.
     ///
     /// # Errors
     /// The database failed.
@@ -87,7 +89,13 @@ impl Store {
         record: &RunRecord,
     ) -> Result<Option<RunRecord>, StoreError> {
         let run = record.clone();
-        let query = move |connection: &rusqlite::Transaction<'_>| find(connection, &run);
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            let key = key_of(connection, &run.id)?;
+            match kept(connection, key)?.and_then(|kept| kept.id) {
+                Some(id) => by_id(connection, &id),
+                None => find(connection, &run),
+            }
+        };
         self.inner.readers.run(query).await
     }
 
@@ -130,6 +138,10 @@ impl Store {
                 .map(|(result, of)| result.actual.filter(|_| is_counted(of)))
                 .collect();
         }
+        if record.started_at.is_none() && !record.phase.is_over() {
+            // One may be pinned, or be over, until it begins.
+            return Ok(kept);
+        }
         let (id, text) = (record.id.clone(), json(&kept));
         let saved = move |state: &mut WriterState| {
             state.transaction(|connection| {
@@ -159,7 +171,7 @@ fn find(connection: &Connection, run: &RunRecord) -> StoreResult<Option<RunRecor
         "" | PINNED => pinned(),
         named => named.to_owned(),
     };
-    named_run::find(connection, &name, Some(&run.id))
+    named_run::find(connection, &name, Some(run))
 }
 
 #[cfg(test)]

@@ -166,7 +166,7 @@ impl<'a> Expected<'a> {
     }
 }
 
-const NOT_FOUND: &str = "nothing to compare with: the run test#99 was not found";
+const NOT_FOUND: &str = "nothing to compare with: test#99 was not found among the runs that were over when this one began";
 
 fn same(result: &ThresholdResult, naive: &Naive<'_>, stands: &Stands, said: Option<&str>) {
     let text = &naive.condition.text;
