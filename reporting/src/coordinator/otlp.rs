@@ -127,16 +127,11 @@ impl Pushes {
         coordinator: &Coordinator,
         collector: &Collector,
     ) -> Result<(), StoreError> {
-        let is_due = self.last.is_none_or(|last| last.elapsed() >= PUSH_EVERY);
-        if !is_due && !self.has_one_ended(coordinator).await? {
+        if !self.is_due(Instant::now()) && !self.has_one_ended(coordinator).await? {
             return Ok(());
         }
-        self.last = Some(Instant::now());
-        // Until something has been pushed, nothing waits for an end.
-        self.unfinished.clear();
-        self.ended
-            .retain(|_, (last, _)| last.elapsed() < AGAIN_AFTER_END);
-        let is_wanted = |run: &RunRecord| !self.ended.contains_key(&run.id);
+        self.begin(Instant::now());
+        let is_wanted = |run: &RunRecord| self.is_wanted(&run.id);
         let counts = otlp_of(coordinator, is_wanted).await?;
         // All together, so that a collector that does not answer is waited for only once.
         let sent = counts.into_iter().map(|of_run| {
@@ -149,15 +144,39 @@ impl Pushes {
             .map(|(_, taken)| taken.clone())
             .collect();
         for (run, is_over, taken) in join_all(sent).await {
-            if !is_over {
-                self.unfinished.insert(run);
-            } else if !matches!(taken, Taken::Not(_)) {
-                self.ended.insert(run, (Instant::now(), taken.clone()));
-            }
-            all.push(taken);
+            all.push(taken.clone());
+            self.end(run, is_over, taken, Instant::now());
         }
         self.note(all);
         Ok(())
+    }
+
+    /// Whether so much time has passed since the last push.
+    fn is_due(&self, now: Instant) -> bool {
+        self.last.is_none_or(|last| now - last >= PUSH_EVERY)
+    }
+
+    /// A push begins.
+    fn begin(&mut self, now: Instant) {
+        self.last = Some(now);
+        // Until something has been pushed, nothing waits for an end.
+        self.unfinished.clear();
+        self.ended
+            .retain(|_, (last, _)| now - *last < AGAIN_AFTER_END);
+    }
+
+    /// Whether the counts of a run are to be pushed: not for a while if it is over and the collector has them.
+    fn is_wanted(&self, run: &RunId) -> bool {
+        !self.ended.contains_key(run)
+    }
+
+    /// The push of a run's counts has ended so.
+    fn end(&mut self, run: RunId, is_over: bool, taken: Taken, now: Instant) {
+        if !is_over {
+            self.unfinished.insert(run);
+        } else if !matches!(taken, Taken::Not(_)) {
+            self.ended.insert(run, (now, taken));
+        }
     }
 
     /// Whether a run is over that was not at the last push.
@@ -200,6 +219,37 @@ mod tests {
     use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsPartialSuccess;
 
     use super::*;
+
+    #[test]
+    fn a_push_is_due_ten_seconds_after_the_last_one_began() {
+        let start = Instant::now();
+        let mut pushes = Pushes::default();
+        assert!(pushes.is_due(start), "there was none");
+        pushes.begin(start);
+        assert!(!pushes.is_due(start + PUSH_EVERY - Duration::from_millis(1)));
+        assert!(pushes.is_due(start + PUSH_EVERY));
+        pushes.begin(start + 3 * PUSH_EVERY);
+        assert!(!pushes.is_due(start + 3 * PUSH_EVERY));
+    }
+
+    #[test]
+    fn a_run_that_is_over_is_pushed_until_it_is_taken_and_once_a_minute_then() {
+        let start = Instant::now();
+        let [goes_on, over, refused] = ["goes on", "over", "refused"].map(RunId::from);
+        let mut pushes = Pushes::default();
+        pushes.begin(start);
+        pushes.end(goes_on.clone(), false, Taken::Whole, start);
+        pushes.end(over.clone(), true, Taken::Remarked("late".into()), start);
+        pushes.end(refused.clone(), true, Taken::Not("away".into()), start);
+        assert_eq!(pushes.unfinished, BTreeSet::from([goes_on.clone()]));
+        let wanted = |pushes: &Pushes| [&goes_on, &over, &refused].map(|run| pushes.is_wanted(run));
+        assert_eq!(wanted(&pushes), [true, false, true]);
+        pushes.begin(start + AGAIN_AFTER_END - Duration::from_millis(1));
+        assert_eq!(wanted(&pushes), [true, false, true]);
+        assert!(pushes.unfinished.is_empty(), "nothing waits for an end");
+        pushes.begin(start + AGAIN_AFTER_END);
+        assert_eq!(wanted(&pushes), [true; 3]);
+    }
 
     #[test]
     fn the_worst_answer_to_a_push_counts() {
