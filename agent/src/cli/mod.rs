@@ -17,6 +17,8 @@ mod options;
 mod otlp;
 mod output_file;
 mod print;
+#[cfg(all(test, feature = "coordinator"))]
+mod private_server;
 mod run_list;
 mod settings;
 pub(crate) mod shipping;

@@ -25,6 +25,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+/// With this status a receiver says that it wants no more of it. Any other is tried again, also one that says that the request is wrong: what is
+/// wrong is mostly an address, a password or a proxy, which are mended within the day, and nothing else brings the run back. Others who
+/// send webhooks do the same.
+const GONE: u16 = 410;
 /// So long after its end a run is still announced.
 const TRIED_FOR: Duration = Duration::from_secs(24 * 3600);
 
@@ -93,6 +97,11 @@ impl Coordinator {
                 Ok(request) => match (webhook.send)(request).await {
                     Ok(200..=299) => {
                         tracing::info!(run = %run.id, "announced to the webhook");
+                        self.store().end_announcement(&run.id).await?;
+                        continue;
+                    }
+                    Ok(GONE) => {
+                        tracing::error!(run = %run.id, "the webhook has not taken the end of the run, giving up: it answered with status {GONE}");
                         self.store().end_announcement(&run.id).await?;
                         continue;
                     }
@@ -323,6 +332,25 @@ mod tests {
         let (receiver, got) = webhook(&[]);
         second.announce_due(&receiver).await.unwrap();
         assert!(got.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_receiver_that_is_gone_is_asked_once_and_one_that_refuses_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let coordinator = coordinator(dir.path()).await;
+        let (receiver, got) = webhook(&[Ok(404), Ok(301), Ok(410)]);
+        coordinator.store().announce_runs();
+        let run = record("run1", RunPhase::Finished);
+        coordinator.store().create_run(run.clone()).await.unwrap();
+        for attempts in 0..3 {
+            let at = coordinator.now();
+            let store = coordinator.store();
+            store.announce_again(&run.id, attempts, at).await.unwrap();
+            coordinator.announce_due(&receiver).await.unwrap();
+        }
+        assert_eq!(got.lock().unwrap().len(), 3);
+        let due = coordinator.store().due_announcements(WallTime::MAX);
+        assert!(due.await.unwrap().is_empty());
     }
 
     #[test]

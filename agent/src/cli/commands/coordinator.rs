@@ -24,7 +24,7 @@ use crate::cli::options::{DEFAULT_DATA, seconds};
 use crate::cli::otlp::{OtlpOptions, collector_of};
 use crate::cli::print::print_line;
 use crate::cli::signals::{Hangup, Signals, at_hangup, exit_at_second_signal};
-use crate::cli::webhook::{WebhookUrl, webhook_at};
+use crate::cli::webhook::{WebhookOptions, webhook_of};
 use crate::open_files::raise_file_limit;
 
 /// Shortest lease, in seconds: agents are heard once a second, and a lost packet must not end a run.
@@ -87,22 +87,8 @@ pub(crate) struct CoordinatorOptions {
     /// Keep only the newest runs of each test, so many; of those that --keep leaves [default: keep all].
     #[arg(long, env = "GREYLAG_KEEP_RUNS", value_name = "N")]
     keep_runs: Option<NonZeroU32>,
-    /// Address that gets the result of each run when it is over, as JSON: verdict, thresholds and headline numbers.
-    #[arg(
-        long,
-        env = "GREYLAG_WEBHOOK",
-        value_name = "URL",
-        hide_env_values = true
-    )]
-    webhook: Option<WebhookUrl>,
-    /// Secret with which requests to --webhook are signed (HMAC-SHA256 in the header X-Greylag-Signature).
-    #[arg(
-        long,
-        env = "GREYLAG_WEBHOOK_SECRET",
-        value_name = "SECRET",
-        hide_env_values = true
-    )]
-    webhook_secret: Option<Token>,
+    #[command(flatten)]
+    webhook: WebhookOptions,
     /// Address of a trace in your tracing system, such as 'https://tracing.example/trace/{trace_id}': pages link traced requests
     /// (`trace_share`) to it.
     #[arg(long, env = "GREYLAG_TRACE_URL", value_name = "URL")]
@@ -147,7 +133,7 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
     }
     let public =
         PublicAddress::new(options.public_url, options.base_path).map_err(Failure::bad_input)?;
-    let webhook = webhook_at(options.webhook, options.webhook_secret, public.url())?;
+    let webhook = webhook_of(options.webhook, public.url())?;
     let collector = collector_of(options.otlp)?;
     let tls = tls_of(options.tls_cert, options.tls_key)?;
     let (scheme, hangup) = match tls {

@@ -3,14 +3,11 @@ use std::sync::Mutex;
 use axum::Router;
 use axum::routing::post;
 use clap::Parser;
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
+use tokio::net::TcpListener;
 
 use super::*;
+use crate::cli::private_server::PrivateServer;
 
 #[derive(Parser)]
 struct Command {
@@ -198,62 +195,27 @@ async fn a_push_by_grpc_is_one_call() {
     assert_eq!(body[..], *b"\0\0\0\0\x06counts");
 }
 
-/// Collectors of a private authority, which speak nothing but this protocol.
-struct Encrypted {
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    certificate: tempfile::NamedTempFile,
+/// A collector of a private authority that is pushed to, with its certificate and without.
+fn collectors(server: &PrivateServer, protocol: &str) -> (Collector, Collector) {
+    let url = server.url();
+    let usual = ["--otlp", &url, "--otlp-protocol", protocol];
+    let file = server.certificate().to_str().unwrap();
+    let trusting = [&usual[..], &["--otlp-certificate", file]].concat();
+    (collector(&trusting), collector(&usual))
 }
 
-impl Encrypted {
-    async fn start(alpn: &[u8]) -> Self {
-        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(own.signing_key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![own.cert.der().clone()], key);
-        let mut config = config.unwrap();
-        config.alpn_protocols = vec![alpn.to_vec()];
-        let certificate = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(certificate.path(), own.cert.pem()).unwrap();
-        Self {
-            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
-            acceptor: TlsAcceptor::from(Arc::new(config)),
-            certificate,
-        }
-    }
-
-    /// A collector that is pushed to, with its certificate and without.
-    fn collectors(&self, protocol: &str) -> (Collector, Collector) {
-        let port = self.listener.local_addr().unwrap().port();
-        let url = format!("https://localhost:{port}");
-        let usual = ["--otlp", &url, "--otlp-protocol", protocol];
-        let file = self.certificate.path().to_str().unwrap();
-        let trusting = [&usual[..], &["--otlp-certificate", file]].concat();
-        (collector(&trusting), collector(&usual))
-    }
-
-    async fn accept(&self) -> std::io::Result<TlsStream<TcpStream>> {
-        let (stream, _) = self.listener.accept().await?;
-        self.acceptor.accept(stream).await
-    }
-
-    /// Waits for a client that does not trust this collector.
-    async fn is_refused(&self, stranger: Collector) {
-        let push = tokio::spawn((stranger.send)(b"counts".to_vec()));
-        self.accept().await.unwrap_err();
-        let refused = push.await.unwrap().unwrap_err();
-        assert!(refused.contains("certificate"), "{refused}");
-    }
+/// Waits for a client that does not trust the collector.
+async fn is_refused(server: &PrivateServer, stranger: Collector) {
+    let push = tokio::spawn((stranger.send)(b"counts".to_vec()));
+    server.accept().await.unwrap_err();
+    let refused = push.await.unwrap().unwrap_err();
+    assert!(refused.contains("certificate"), "{refused}");
 }
 
 #[tokio::test]
 async fn a_collector_of_a_private_authority_is_pushed_to_by_grpc() {
-    let server = Encrypted::start(b"h2").await;
-    let (trusting, stranger) = server.collectors("grpc");
+    let server = PrivateServer::start(b"h2").await;
+    let (trusting, stranger) = collectors(&server, "grpc");
     let push = tokio::spawn((trusting.send)(b"counts".to_vec()));
     let stream = server.accept().await.unwrap();
     // Servers of gRPC close connections that did not agree on it.
@@ -268,13 +230,13 @@ async fn a_collector_of_a_private_authority_is_pushed_to_by_grpc() {
         pushed = push => assert_eq!(pushed.unwrap(), Ok(Vec::new())),
         _ = std::future::poll_fn(|context| connection.poll_closed(context)) => panic!("it was closed"),
     }
-    server.is_refused(stranger).await;
+    is_refused(&server, stranger).await;
 }
 
 #[tokio::test]
 async fn a_collector_of_a_private_authority_is_pushed_to_by_http() {
-    let server = Encrypted::start(b"http/1.1").await;
-    let (trusting, stranger) = server.collectors("http/protobuf");
+    let server = PrivateServer::start(b"http/1.1").await;
+    let (trusting, stranger) = collectors(&server, "http/protobuf");
     let push = tokio::spawn((trusting.send)(b"counts".to_vec()));
     let mut stream = server.accept().await.unwrap();
     let mut got = Vec::new();
@@ -285,5 +247,5 @@ async fn a_collector_of_a_private_authority_is_pushed_to_by_http() {
     let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\ntaken";
     stream.write_all(answer).await.unwrap();
     assert_eq!(push.await.unwrap(), Ok(b"taken".to_vec()));
-    server.is_refused(stranger).await;
+    is_refused(&server, stranger).await;
 }
