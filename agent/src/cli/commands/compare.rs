@@ -180,7 +180,7 @@ fn metric_rows(metrics: &[ComparedMetric]) -> Vec<[String; 5]> {
         rows.extend(metric.statistics.iter().map(|one| {
             [
                 name.clone(),
-                plain_text(&one.statistic),
+                plain_text(&one.title).to_lowercase(),
                 known(&one.reference_text),
                 known(&one.value_text),
                 plain_text(&one.change_text),
@@ -249,7 +249,8 @@ mod tests {
     #[test]
     fn a_metric_has_a_row_for_each_statistic() {
         let difference = MetricDifference {
-            statistic: "p95".to_owned(),
+            statistic: "per_second".to_owned(),
+            title: "Per second".to_owned(),
             reference: None,
             value: Some(2.0),
             change: None,
@@ -266,7 +267,7 @@ mod tests {
         let rows = metric_rows(&[metric]);
         assert_eq!(
             rows[1..],
-            [["speed (m/s)", "p95", "-", "2", ""].map(str::to_owned)]
+            [["speed (m/s)", "per second", "-", "2", ""].map(str::to_owned)]
         );
     }
 

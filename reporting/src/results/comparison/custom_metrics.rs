@@ -63,6 +63,7 @@ fn difference(
     let text = |value: Option<f64>| value.map_or_else(String::new, |value| statistic.text(value));
     Some(MetricDifference {
         statistic: statistic.key.to_owned(),
+        title: statistic.title.to_owned(),
         reference,
         value,
         change,

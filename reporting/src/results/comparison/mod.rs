@@ -92,6 +92,8 @@ pub struct ComparedMetric {
 pub struct MetricDifference {
     /// Its key in a summary.
     pub statistic: String,
+    /// Its name as people read it.
+    pub title: String,
     /// The reference's value; null without any.
     pub reference: Option<f64>,
     /// The other run's.

@@ -63,13 +63,15 @@ pub(super) fn remarks(reference: &RunRecord, run: &RunRecord, seconds: [u32; 2])
     for (of, seconds) in [reference, run].into_iter().zip(seconds) {
         if seconds < SHORT_S {
             remarks.push(format!(
-                "{}: only {seconds} s are compared, so only large differences can be found",
+                "only {seconds} s of {} are compared, so only large differences can be found",
                 name_of(of)
             ));
         }
         match of.phase.status() {
-            RunStatus::Running => remarks.push(format!("{} is still running", name_of(of))),
-            RunStatus::Failed => remarks.push(format!("{} failed", name_of(of))),
+            RunStatus::Running => {
+                remarks.push(format!("the run {} is still in progress", name_of(of)))
+            }
+            RunStatus::Failed => remarks.push(format!("the run {} failed", name_of(of))),
             RunStatus::Finished => {}
         }
         if !of.completeness.is_complete() {
@@ -160,11 +162,11 @@ mod tests {
             ),
             (
                 |run| run.phase = RunPhase::Running,
-                "shop #2 is still running",
+                "the run shop #2 is still in progress",
             ),
             (
                 |run| run.phase = RunPhase::Failed(FailureReason::StoppedByUser),
-                "shop #2 failed",
+                "the run shop #2 failed",
             ),
             (
                 |run| {
@@ -190,7 +192,7 @@ mod tests {
     #[test]
     fn a_run_of_which_little_is_compared_is_named() {
         let said = remarks(&run(1), &run(2), [SHORT_S - 1, SHORT_S]);
-        let expected = "shop #1: only 29 s are compared, so only large differences can be found";
+        let expected = "only 29 s of shop #1 are compared, so only large differences can be found";
         assert_eq!(said, [expected]);
     }
 }
