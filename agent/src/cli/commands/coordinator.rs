@@ -81,7 +81,8 @@ pub(crate) struct CoordinatorOptions {
     /// Lease: how long an agent may be out of contact before its load stops.
     #[arg(long, env = "GREYLAG_LEASE", value_name = "DURATION", default_value = "30s", value_parser = seconds)]
     lease: u64,
-    /// Keep only runs that ended within this time, such as 90d, or only the newest runs, such as 500 [default: keep all].
+    /// Keep only runs that ended within this time, such as 90d, or only the newest runs, such as 500 [default: keep all]. An
+    /// imported run counts from its own end; pin it to keep it.
     #[arg(long, env = "GREYLAG_KEEP", value_name = "DAYS|RUNS")]
     keep: Option<Keep>,
     /// Keep only the newest runs of each test, so many; of those that --keep leaves [default: keep all].

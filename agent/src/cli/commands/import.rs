@@ -13,7 +13,8 @@ use crate::cli::print::print_line;
 /// Options of `greylag import`.
 #[derive(Debug, Args)]
 pub(crate) struct ImportOptions {
-    /// Bundle that `greylag export --format bundle` wrote.
+    /// Bundle that `greylag export --format bundle` wrote. Where the coordinator deletes old runs (--keep), this one counts
+    /// from its own end; pin it there to keep it.
     file: PathBuf,
     #[command(flatten)]
     access: CoordinatorAccess,
