@@ -192,5 +192,6 @@ mod tests {
         next.sort_unstable();
         let widest = next.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
         assert!(widest <= 32, "{widest}");
+        assert!(next[0] < 32 && next[63] >= 1_024 - 32, "{next:?}");
     }
 }
