@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use greylag_infra::{RunRecord, WallTime};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -25,7 +26,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
-/// With this status a receiver says that it wants no more of it. Any other is tried again, also one that says that the request is wrong: what is
+/// So many requests are on their way at the same time.
+const REQUESTS_TOGETHER: usize = 8;
+/// With this status a receiver says that it no longer exists. Any other is tried again, also one that says that the request is wrong: what is
 /// wrong is mostly an address, a password or a proxy, which are mended within the day, and nothing else brings the run back. Others who
 /// send webhooks do the same.
 const GONE: u16 = 410;
@@ -87,46 +90,51 @@ impl Coordinator {
     }
 
     async fn announce_due(&self, webhook: &Webhook) -> Result<(), StoreError> {
-        for DueAnnouncement { run, attempts } in self.store().due_announcements(self.now()).await? {
-            if is_too_late(&run, self.now()) {
-                tracing::warn!(run = %run.id, "the end of the run is not announced to the webhook: it is more than a day ago");
-                self.store().end_announcement(&run.id).await?;
-                continue;
+        let due = self.store().due_announcements(self.now()).await?;
+        // A receiver that hangs must not make the others wait for each of its answers.
+        stream::iter(due)
+            .map(|due| self.announce(webhook, due))
+            .buffer_unordered(REQUESTS_TOGETHER)
+            .try_collect()
+            .await
+    }
+
+    async fn announce(&self, webhook: &Webhook, due: DueAnnouncement) -> Result<(), StoreError> {
+        let DueAnnouncement { run, attempts } = due;
+        if is_too_late(&run, self.now()) {
+            tracing::warn!(run = %run.id, "the end of the run is not announced to the webhook: it is more than a day ago");
+            return self.store().end_announcement(&run.id).await;
+        }
+        let reason = match self.request_for(webhook, &run).await {
+            Ok(request) => match (webhook.send)(request).await {
+                Ok(200..=299) => {
+                    tracing::info!(run = %run.id, "announced to the webhook");
+                    return self.store().end_announcement(&run.id).await;
+                }
+                Ok(GONE) => {
+                    tracing::error!(run = %run.id, "the webhook did not accept the result of the run; giving up, because it answered with status {GONE}");
+                    return self.store().end_announcement(&run.id).await;
+                }
+                Ok(status) => format!("it answered with status {status}"),
+                Err(reason) => reason,
+            },
+            // It was deleted meanwhile.
+            Err(error) if error.is_unknown_run() => return Ok(()),
+            Err(StoreError::Closed) => return Err(StoreError::Closed),
+            // The others are announced all the same.
+            Err(error) => error.to_string(),
+        };
+        let attempts = attempts.saturating_add(1);
+        match next_attempt(&run, attempts, self.now()) {
+            Some(at) => {
+                tracing::warn!(run = %run.id, attempts, "the webhook did not accept the result of the run, trying again: {reason}");
+                self.store().announce_again(&run.id, attempts, at).await
             }
-            let reason = match self.request_for(webhook, &run).await {
-                Ok(request) => match (webhook.send)(request).await {
-                    Ok(200..=299) => {
-                        tracing::info!(run = %run.id, "announced to the webhook");
-                        self.store().end_announcement(&run.id).await?;
-                        continue;
-                    }
-                    Ok(GONE) => {
-                        tracing::error!(run = %run.id, "the webhook has not taken the end of the run, giving up: it answered with status {GONE}");
-                        self.store().end_announcement(&run.id).await?;
-                        continue;
-                    }
-                    Ok(status) => format!("it answered with status {status}"),
-                    Err(reason) => reason,
-                },
-                // It was deleted meanwhile.
-                Err(error) if error.is_unknown_run() => continue,
-                Err(StoreError::Closed) => return Err(StoreError::Closed),
-                // The others are announced all the same.
-                Err(error) => error.to_string(),
-            };
-            let attempts = attempts.saturating_add(1);
-            match next_attempt(&run, attempts, self.now()) {
-                Some(at) => {
-                    tracing::warn!(run = %run.id, attempts, "the webhook has not taken the end of the run, trying again: {reason}");
-                    self.store().announce_again(&run.id, attempts, at).await?;
-                }
-                None => {
-                    tracing::error!(run = %run.id, attempts, "the webhook has not taken the end of the run, giving up: {reason}");
-                    self.store().end_announcement(&run.id).await?;
-                }
+            None => {
+                tracing::error!(run = %run.id, attempts, "the webhook did not accept the result of the run, giving up: {reason}");
+                self.store().end_announcement(&run.id).await
             }
         }
-        Ok(())
     }
 
     async fn request_for(
@@ -314,6 +322,41 @@ mod tests {
             assert_eq!(header("x-greylag-signature"), signed);
             assert_eq!(header("x-greylag-delivery"), "run1");
         }
+    }
+
+    /// Each request is answered when those of all runs have come.
+    #[tokio::test]
+    async fn a_receiver_that_hangs_with_one_run_gets_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let coordinator = coordinator(dir.path()).await;
+        let store = coordinator.store();
+        store.announce_runs();
+        for number in 0..REQUESTS_TOGETHER {
+            let id = format!("run{number}");
+            let run = store.create_run(record(&id, RunPhase::Running));
+            let mut run = run.await.unwrap();
+            run.phase = RunPhase::Finished;
+            run.ended_at = Some(coordinator.now());
+            store.update_run(&run).await.unwrap();
+        }
+        let all = Arc::new(tokio::sync::Barrier::new(REQUESTS_TOGETHER));
+        let send = move |_| -> WebhookAnswer {
+            let all = Arc::clone(&all);
+            Box::pin(async move {
+                all.wait().await;
+                Ok(200)
+            })
+        };
+        let webhook = Webhook {
+            send: Arc::new(send),
+            secret: None,
+            public_url: None,
+        };
+        let announced = coordinator.announce_due(&webhook);
+        let announced = tokio::time::timeout(Duration::from_secs(60), announced).await;
+        announced.expect("none waits for another").unwrap();
+        let due = store.due_announcements(WallTime::MAX).await.unwrap();
+        assert!(due.is_empty());
     }
 
     #[tokio::test]
