@@ -1,6 +1,6 @@
 //! Thresholds on a page that is open while they are breached, and how soon the run stops then.
 
-use greylag_tests::{Api, Browser, Cluster, Nginx, Theme, heavy};
+use greylag_tests::{Api, Browser, Cluster, Nginx, Theme, alone};
 use serde_json::json;
 
 use super::looking::{LIVE, assert_quiet};
@@ -51,7 +51,7 @@ pub(super) async fn assert_limit_is_drawn(browser: &Browser, chart: &str, at: u3
 
 #[tokio::test]
 async fn a_page_that_is_open_shows_a_breach_and_the_run_stops_soon_after() {
-    let _turn = heavy().await;
+    let _turn = alone().await;
     let nginx = Nginx::start().await;
     let cluster = Cluster::start(&greylag())
         .await
@@ -62,7 +62,7 @@ async fn a_page_that_is_open_shows_a_breach_and_the_run_stops_soon_after() {
         &nginx.url(),
         "lab",
         json!({
-            "duration": 60,
+            "duration": 600,
             "ramp_up": 0,
             "declared": { "requests": [{ "path": "/" }], "wait_time": "20ms" },
             "thresholds": [
