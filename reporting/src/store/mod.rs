@@ -102,7 +102,7 @@ pub(crate) use self::machine_rows::HeldMachines;
 pub use self::metric_rows::{CustomMetrics, MetricTotals};
 pub(crate) use self::rows::ErrorSampleRow;
 pub use self::rows::{SamplePoint, SampleRow, WorkerRow};
-pub(crate) use self::run_parts::{ErrorParts, MetricParts, PartsAsked, RunParts};
+pub(crate) use self::run_parts::{ErrorParts, MetricParts, PartsAsked, RunParts, TooMuch};
 pub use self::run_rows::{MAX_RUNS_PER_QUERY, TestRecord};
 pub use self::run_search::RunFilter;
 pub(crate) use self::sample_rows::KeptSecond;

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use greylag_infra::RunId;
+use reqwest::StatusCode;
 
-use crate::cli::api_client::ApiClient;
+use crate::cli::api_client::{ApiClient, ApiError};
 use crate::cli::failure::Failure;
 use crate::cli::output_file::OutputFile;
 
@@ -77,10 +78,20 @@ impl ReportFiles {
             let download = api.download(run, path, &query).await;
             let saved = match download {
                 Ok(download) => download.save(file).await.map(drop),
-                Err(error) => Err(Failure::failed(format!(
-                    "{} was not written: {error}. The results are kept; use `greylag export` to write it",
-                    file.what()
-                ))),
+                Err(error) => {
+                    let later = match error {
+                        // It would be answered the same, such as that the page is too large for a file.
+                        ApiError::Refused {
+                            status: StatusCode::INTERNAL_SERVER_ERROR,
+                            ..
+                        } => "",
+                        _ => "; use `greylag export` to write it",
+                    };
+                    Err(Failure::failed(format!(
+                        "{} was not written: {error}. The results are kept{later}",
+                        file.what()
+                    )))
+                }
             };
             written = written.and(saved);
         }

@@ -49,6 +49,15 @@ pub(crate) struct PartsAsked {
     pub(crate) most_errors: usize,
 }
 
+/// Of what there is more in a run's parts than is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TooMuch {
+    /// Histograms and custom metrics.
+    Bytes,
+    /// Errors and their agents.
+    Errors,
+}
+
 /// A run in parts.
 #[derive(Debug, Default)]
 pub(crate) struct RunParts {
@@ -109,7 +118,7 @@ pub(crate) struct ErrorPart {
 }
 
 impl Store {
-    /// A whole run in parts; none if these are larger than asked for.
+    /// A whole run in parts, or of what there is more than asked for.
     ///
     /// # Errors
     /// The run was not found, or the database failed.
@@ -117,7 +126,7 @@ impl Store {
         &self,
         id: &RunId,
         asked: PartsAsked,
-    ) -> Result<Option<RunParts>, StoreError> {
+    ) -> Result<Result<RunParts, TooMuch>, StoreError> {
         let id = id.clone();
         let query = move |connection: &rusqlite::Transaction<'_>| read(connection, &id, &asked);
         self.inner.readers.run(query).await
@@ -142,11 +151,13 @@ impl Store {
     }
 }
 
-fn read(connection: &Connection, id: &RunId, asked: &PartsAsked) -> StoreResult<Option<RunParts>> {
-    let Ok(seconds) = Window::new(0, asked.end) else {
-        return Ok(None);
-    };
-    let scope = RowScope::find(connection, id, &Scope::of_window(seconds))?;
+fn read(
+    connection: &Connection,
+    id: &RunId,
+    asked: &PartsAsked,
+) -> StoreResult<Result<RunParts, TooMuch>> {
+    let seconds = Window::new(0, asked.end).map_or_else(|_| Scope::default(), Scope::of_window);
+    let scope = RowScope::find(connection, id, &seconds)?;
     let mut parts = RunParts {
         edges: edges(asked, scope.to),
         agents: agents(connection, scope.run)?
@@ -156,18 +167,18 @@ fn read(connection: &Connection, id: &RunId, asked: &PartsAsked) -> StoreResult<
         ..RunParts::of(endpoints(connection, scope.run)?, asked.together)
     };
     let Some(bytes) = requests::read_intervals(connection, &scope, asked, &mut parts)? else {
-        return Ok(None);
+        return Ok(Err(TooMuch::Bytes));
     };
     let most = asked.most_bytes - bytes;
     if metrics::read(connection, &scope, asked, most, &mut parts)?.is_none() {
-        return Ok(None);
+        return Ok(Err(TooMuch::Bytes));
     }
     requests::read_counts(connection, &scope, asked, &mut parts)?;
     if read_errors(connection, &scope, asked.most_errors, &mut parts)?.is_none() {
-        return Ok(None);
+        return Ok(Err(TooMuch::Errors));
     }
     parts.sort();
-    Ok(Some(parts))
+    Ok(Ok(parts))
 }
 
 fn estimate(
@@ -409,8 +420,8 @@ mod tests {
         };
         // In each part an error and the agent on which it occurred.
         assert_eq!(parts(1, 8).await.unwrap().errors[0].parts.len(), 4);
-        assert!(parts(1, 7).await.is_none());
+        assert_eq!(parts(1, 7).await.unwrap_err(), TooMuch::Errors);
         assert_eq!(parts(4, 2).await.unwrap().errors[0].parts.len(), 1);
-        assert!(parts(4, 1).await.is_none());
+        assert_eq!(parts(4, 1).await.unwrap_err(), TooMuch::Errors);
     }
 }

@@ -14,7 +14,7 @@ use crate::measure::interval::{Measure, Measures};
 use crate::plain_text::plain_text;
 use crate::results::page_text::count;
 use crate::results::views::chart_marks::moments;
-use crate::results::views::run_view::{ChartMark, DotChanges, ErrorRow};
+use crate::results::views::run_view::{ChartMark, DotChanges, ErrorRow, SettingRow};
 use crate::results::views::scope_view::PhaseWindow;
 use crate::results::views::thresholds_view::{ChartLimit, ThresholdsView};
 use crate::results::views::view_builder::whole_run_view;
@@ -28,8 +28,10 @@ const MAX_BYTES: usize = 1_000_000;
 /// Where that is too much: most errors, the most frequent ones, and most endpoints, those with the most requests.
 const MAX_ERRORS: usize = 100;
 const MAX_ENDPOINTS: usize = 100;
-/// Longest value among the settings of the test; a file has the beginning of a longer one.
-const MAX_SETTING_CHARS: usize = 4_000;
+/// Most bytes of all settings of the test.
+const MAX_SETTINGS_BYTES: usize = 100_000;
+/// Most characters of a value among them: the first of these limits with which all fit. A file has the beginning of a longer value.
+const SETTING_CHARS: [usize; 4] = [4_000, 1_000, 200, 40];
 
 /// Most moments that charts may mark, the first ones: of a window they mark fewer.
 const MAX_MOMENTS: usize = 1_000;
@@ -46,6 +48,9 @@ pub(super) struct Contents {
     moments: Vec<ChartMark>,
     /// Limits as lines across the charts of an endpoint, by its name in addresses.
     limits: BTreeMap<String, Vec<ChartLimit>>,
+    /// What is left out already, as it is said.
+    #[serde(skip)]
+    notes: Vec<String>,
 }
 
 /// The console tables, which are made here: of the whole run and of its phases.
@@ -71,14 +76,17 @@ enum LeftOut {
     /// Rows of endpoints with few requests, and dots, each of which has the name of its endpoint.
     EndpointsAndDots,
     Charts,
+    /// Marks and limits in charts of parts of the run.
+    Marks,
 }
 
-const IN_ORDER: [LeftOut; 5] = [
+const IN_ORDER: [LeftOut; 6] = [
     LeftOut::TablesOfPhases,
     LeftOut::Tables,
     LeftOut::RareErrors,
     LeftOut::EndpointsAndDots,
     LeftOut::Charts,
+    LeftOut::Marks,
 ];
 
 /// The whole run as it stands in the page.
@@ -116,25 +124,36 @@ impl Contents {
         let judged = store.threshold_results(run).await?;
         let metrics = store.custom_metrics(&run.id, &whole).await?;
         let said = store.annotations(&run.id).await?.marks;
-        for setting in &mut part.view.about.settings {
-            shorten(&mut setting.value);
+        let mut notes = Vec::new();
+        if shorten(&mut part.view.about.settings) {
+            notes.push("Of long settings of the test this file has the beginning.".to_owned());
+        }
+        let mut marked = moments(run, &said, &judged, &whole, MAX_MOMENTS + 1);
+        if marked.len() > MAX_MOMENTS {
+            marked.truncate(MAX_MOMENTS);
+            notes.push(format!(
+                "Charts of windows mark the first {} moments of the run.",
+                count(MAX_MOMENTS as u64)
+            ));
         }
         Ok(Self {
             tables: Tables::read(coordinator, run, &part.view.phases).await?,
             initial: part,
             answers: answers(store, run).await?,
-            moments: moments(run, &said, &judged, &whole, MAX_MOMENTS),
+            moments: marked,
             limits: limits(run, &judged, &metrics),
+            notes,
         })
     }
 
-    /// As they stand in the page, in at most [`MAX_BYTES`].
+    /// As they stand in the page, in at most [`MAX_BYTES`] where what may be left out makes them so small: the rest is bounded one by one, and leaves
+    /// less for parts.
     ///
     /// # Errors
     /// They cannot be written.
     pub(super) async fn packed(mut self) -> Result<PackedContents, WebError> {
         packed::off_async(move || {
-            let mut made = (packed::document(&self)?, Vec::new());
+            let mut made = (packed::document(&self)?, std::mem::take(&mut self.notes));
             let (mut errors, mut has_endpoints) = (None, true);
             for left_out in IN_ORDER {
                 if made.0.len() <= MAX_BYTES {
@@ -148,7 +167,10 @@ impl Contents {
                         errors = Some(self.initial.view.errors.iter().map(error_key).collect());
                     }
                     LeftOut::EndpointsAndDots => has_endpoints = false,
-                    LeftOut::TablesOfPhases | LeftOut::Tables | LeftOut::Charts => {}
+                    LeftOut::TablesOfPhases
+                    | LeftOut::Tables
+                    | LeftOut::Charts
+                    | LeftOut::Marks => {}
                 }
                 made.1.push(note);
                 made.0 = packed::document(&self)?;
@@ -209,6 +231,15 @@ impl Contents {
                 self.answers.clear();
                 Some("Charts beyond the first ones are not in this file.".to_owned())
             }
+            LeftOut::Marks => {
+                let has_some = !self.moments.is_empty() || !self.limits.is_empty();
+                self.moments.clear();
+                self.limits.clear();
+                has_some.then(|| {
+                    "Charts of windows and endpoints mark no moments and no limits in this file."
+                        .to_owned()
+                })
+            }
         }
     }
 }
@@ -238,11 +269,23 @@ fn error_key(row: &ErrorRow) -> ErrorKey {
     )
 }
 
-fn shorten(value: &mut String) {
-    if let Some((end, _)) = value.char_indices().nth(MAX_SETTING_CHARS) {
-        value.truncate(end);
-        value.push('…');
+/// Cuts values so that all settings together are not too long. Gives whether any was cut.
+fn shorten(settings: &mut [SettingRow]) -> bool {
+    let mut is_cut = false;
+    for chars in SETTING_CHARS {
+        for SettingRow { value, .. } in settings.iter_mut() {
+            if let Some((end, _)) = value.char_indices().nth(chars) {
+                value.truncate(end);
+                value.push('…');
+                is_cut = true;
+            }
+        }
+        let lengths = settings.iter().map(|row| row.label.len() + row.value.len());
+        if lengths.sum::<usize>() <= MAX_SETTINGS_BYTES {
+            break;
+        }
     }
+    is_cut
 }
 
 impl Tables {
@@ -341,4 +384,38 @@ async fn distribution(
         .totals_with(id, &Scope::default(), Measures::only(measure))
         .await?;
     Ok(Distribution::of(&totals.aggregated(), measure))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(count: usize, value: &str) -> Vec<SettingRow> {
+        let row = |number| SettingRow {
+            label: format!("Option {number}"),
+            value: value.to_owned(),
+        };
+        (0..count).map(row).collect()
+    }
+
+    #[test]
+    fn settings_are_bounded_one_by_one_and_together() {
+        let long = "ж".repeat(60_000);
+        let mut few = settings(3, &long);
+        few.push(SettingRow {
+            label: "Users".to_owned(),
+            value: "30".to_owned(),
+        });
+        assert!(shorten(&mut few));
+        assert_eq!(few[0].value.chars().count(), SETTING_CHARS[0] + 1);
+        assert!(few[0].value.ends_with('…') && few[3].value == "30");
+
+        let mut many = settings(500, &long);
+        assert!(shorten(&mut many));
+        let lengths = many.iter().map(|row| row.label.len() + row.value.len());
+        assert!(lengths.sum::<usize>() <= MAX_SETTINGS_BYTES);
+        assert!(many.iter().all(|row| row.value.starts_with("жж")));
+
+        assert!(!shorten(&mut settings(100, "short")));
+    }
 }

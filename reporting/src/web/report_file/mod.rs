@@ -29,7 +29,7 @@ mod singles;
 use greylag_infra::{RunId, RunRecord};
 
 use self::contents::Contents;
-use self::parts::packed_parts;
+use self::parts::{NoParts, packed_parts};
 pub(in crate::web) use self::places::FilePlaces;
 use self::shell::SHELL;
 use self::singles::Singles;
@@ -44,9 +44,10 @@ use crate::web::state::find_run;
 
 /// Most bytes of a file. Parts of a run take what the rest leaves.
 const MAX_FILE_BYTES: usize = 5_000_000;
-/// Of these for the links that a page has which shows parts, and for what it says of them.
-const RESERVED_BYTES: usize = 50_000;
-/// Most bytes of a page without scripts, styles and data. With longer names it has fewer rows for readers without scripts.
+/// Of these for what a page says of its parts.
+const RESERVED_BYTES: usize = 5_000;
+/// Most bytes of a page without scripts, styles and data. With longer names it has fewer rows for readers without scripts; one that is longer without any
+/// leaves less for parts.
 const MAX_PAGE_BYTES: usize = 600_000;
 /// What readers without scripts have, from the most: rows of each table, and whether they have the console's tables.
 const PLAIN_ROWS: [(usize, bool); 4] = [
@@ -56,7 +57,9 @@ const PLAIN_ROWS: [(usize, bool); 4] = [
     (0, false),
 ];
 /// What a file says that has only the whole run.
-const NO_PARTS: &str = "This file shows the whole run only, and no charts of custom metrics: the run has no results, or too many endpoints for a file.";
+const WHOLE_RUN_ONLY: &str = "This file shows the whole run only, and no charts of custom metrics:";
+/// Elements that have the parts: how they are to be read, and they themselves.
+const PART_BLOCKS: [&str; 2] = ["file-described", "file-parts"];
 
 /// What takes the place of assets and of the server in a page that is a file.
 #[derive(Debug)]
@@ -83,6 +86,29 @@ pub(in crate::web) struct FileParts {
     pub(in crate::web) tables: String,
     /// What the scripts read.
     pub(in crate::web) data: Vec<DataBlock>,
+}
+
+impl FileParts {
+    /// Shows the whole run only, and says why.
+    fn has_no_parts(&mut self, why: &str) {
+        self.can_narrow = false;
+        self.narrows_endpoints = false;
+        self.notes.push(format!("{WHOLE_RUN_ONLY} {why}"));
+    }
+
+    fn without_rows(&mut self) {
+        self.plain_rows = 0;
+        self.tables = String::new();
+    }
+
+    fn without_parts(&mut self) {
+        if self.can_narrow {
+            // What it says of them.
+            self.notes.pop();
+            self.data.retain(|block| !PART_BLOCKS.contains(&block.id));
+            self.has_no_parts(NoParts::TooLarge.why());
+        }
+    }
 }
 
 /// Data in the page: compressed by gzip.
@@ -145,8 +171,9 @@ async fn make(
             styles: &SHELL.styles,
             early_script: SHELL.early_script,
             script: &SHELL.script,
-            can_narrow: false,
-            narrows_endpoints: false,
+            // With everything that a page has which shows parts, so that it becomes no longer when these are there.
+            can_narrow: true,
+            narrows_endpoints: true,
             plain_rows: 0,
             notes,
             tables: String::new(),
@@ -163,29 +190,40 @@ async fn make(
     let data_bytes: usize = data.iter().map(|block| block.base64.len()).sum();
     let room = MAX_FILE_BYTES.saturating_sub(page_bytes + data_bytes + RESERVED_BYTES);
     let parts = match last_second {
-        Some(last) if contents.has_endpoints => {
-            packed_parts(coordinator, run, last, contents.errors, room).await?
-        }
-        _ => None,
+        None => Err(NoParts::NoResults),
+        Some(_) if !contents.has_endpoints => Err(NoParts::TooManyEndpoints),
+        Some(last) => packed_parts(coordinator, run, last, contents.errors, room).await?,
     };
     if let Some(file) = page.file_mut() {
         file.data = data;
         match parts {
-            Some(parts) => {
-                file.can_narrow = true;
+            Ok(parts) => {
                 file.narrows_endpoints = parts.by_endpoint;
                 file.notes.push(parts.note);
-                for (id, base64) in [
-                    ("file-described", parts.described),
-                    ("file-parts", parts.parts),
-                ] {
-                    file.data.push(DataBlock { id, base64 });
-                }
+                let blocks = PART_BLOCKS.into_iter().zip([parts.described, parts.parts]);
+                file.data
+                    .extend(blocks.map(|(id, base64)| DataBlock { id, base64 }));
             }
-            None => file.notes.push(NO_PARTS.to_owned()),
+            Err(none) => file.has_no_parts(none.why()),
         }
     }
-    let text = page.text()?;
+    small_enough(&mut page)
+}
+
+/// The text of a page. One that is too long has first no rows for readers without scripts, then no parts.
+fn small_enough(page: &mut RunPage) -> Result<String, WebError> {
+    let mut text = page.text()?;
+    for shorten in [FileParts::without_rows, FileParts::without_parts] {
+        let Some(file) = page.file_mut().filter(|_| text.len() > MAX_FILE_BYTES) else {
+            break;
+        };
+        tracing::warn!(
+            bytes = text.len(),
+            "a run's page is too long for a file: it has less of the run then"
+        );
+        shorten(file);
+        text = page.text()?;
+    }
     if text.len() > MAX_FILE_BYTES {
         return Err(WebError::FileTooLarge {
             bytes: text.len(),
@@ -204,6 +242,7 @@ fn fill_page(page: &mut RunPage, tables: String) -> Result<usize, WebError> {
             break;
         };
         file.plain_rows = rows;
+        // Only the first try has them.
         file.tables = tables.take().filter(|_| has_tables).unwrap_or_default();
         bytes = page.text()?.len();
         if bytes <= SHELL.bytes() + MAX_PAGE_BYTES {

@@ -32,7 +32,7 @@ use crate::results::metric_text::{MetricStatistic, in_tables};
 use crate::results::views::scope_view::phase_windows;
 use crate::store::{
     Chart, ChartLine, ChartSteps, ErrorParts, MAX_CHART_LINES, MetricParts, PartsAsked, RunParts,
-    Scope, Store, Window,
+    Scope, Store, TooMuch, Window,
 };
 use crate::web::api::CHARTS;
 use crate::web::error::WebError;
@@ -43,6 +43,8 @@ const STEPS_S: [u32; 16] = [
 ];
 /// Most seconds times endpoints of which requests are counted by themselves: more than an hour of 50 endpoints has.
 const MAX_COUNTS: u64 = 400_000;
+/// Most stored rows of single seconds that are read to count these.
+const MAX_SECOND_ROWS: u64 = 1_500_000;
 /// Least bytes of an interval, so that what cannot fit is not read.
 const LEAST_INTERVAL_BYTES: u64 = 12;
 /// Histograms are at least about so many times as large as their base64 is when they are compressed, so that parts of which some are larger are
@@ -111,14 +113,14 @@ impl Described {
             " Requests are counted by these steps, so that parts of the run have no current rates."
         };
         let agents = if self.agents.len() > MAX_CHART_LINES {
-            " Charts of its many agents are of the whole run."
+            " Charts of single agents can be shown for the whole run only."
         } else {
             ""
         };
         let (endpoints, no_endpoints) = if self.together {
             (
                 "",
-                " Its many endpoints are of the whole run: parts are of all of them together.",
+                " Single endpoints can be shown for the whole run only: parts are of all of them together.",
             )
         } else {
             (", endpoints", "")
@@ -146,6 +148,36 @@ struct DescribedError {
     samples: u64,
 }
 
+/// Why a file has no parts of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoParts {
+    /// There is nothing yet.
+    NoResults,
+    /// It does not have all endpoints.
+    TooManyEndpoints,
+    /// What is to be known of parts takes more room than there is, whatever the parts.
+    TooManyNames,
+    /// Its errors are too many or on too many agents.
+    TooManyErrors,
+    /// Even the coarsest parts take more room than there is.
+    TooLarge,
+}
+
+impl NoParts {
+    /// As it is said in the file.
+    pub(super) fn why(self) -> &'static str {
+        match self {
+            Self::NoResults => "the run has no results yet.",
+            Self::TooManyEndpoints => "the run has too many endpoints for a file.",
+            Self::TooManyNames => {
+                "names of endpoints, errors, agents and metrics take too much room in a file."
+            }
+            Self::TooManyErrors => "the run has too many errors on too many agents for a file.",
+            Self::TooLarge => "results by endpoint, error and metric take too much room in a file.",
+        }
+    }
+}
+
 /// The parts of a run and what has to be known of them.
 #[derive(Debug)]
 pub(super) struct PackedParts {
@@ -162,7 +194,7 @@ pub(super) struct PackedParts {
 }
 
 /// The finest parts of a run up to its `last` second that take at most so many bytes as base64: by endpoint, or where these would be only a few, of
-/// all endpoints together. None if not even one part of all takes so few. `errors`: those that the file has, if these are not all.
+/// all endpoints together. `errors`: those that the file has, if these are not all.
 ///
 /// # Errors
 /// The store failed.
@@ -172,7 +204,7 @@ pub(super) async fn packed_parts(
     last: u32,
     errors: Option<HashSet<ErrorKey>>,
     most_bytes: usize,
-) -> Result<Option<PackedParts>, WebError> {
+) -> Result<Result<PackedParts, NoParts>, WebError> {
     let phases = phase_windows(run, coordinator.now());
     let cuts = phases.iter().flat_map(|phase| [Some(phase.from), phase.to]);
     let search = Search {
@@ -185,17 +217,16 @@ pub(super) async fn packed_parts(
         most_bytes,
     };
     let by_endpoint = search.finest(false).await?;
-    if search.endpoints == 1
-        || by_endpoint
-            .as_ref()
-            .is_some_and(|parts| search.end / parts.step_s >= FEW_PARTS)
-    {
+    let is_fine = by_endpoint
+        .as_ref()
+        .is_ok_and(|parts| search.end / parts.step_s >= FEW_PARTS);
+    if search.endpoints == 1 || is_fine {
         return Ok(by_endpoint);
     }
     let together = search.finest(true).await?;
     let is_finer = match (&by_endpoint, &together) {
-        (Some(few), Some(more)) => more.step_s < few.step_s,
-        (by_endpoint, _) => by_endpoint.is_none(),
+        (Ok(few), Ok(more)) => more.step_s < few.step_s,
+        (by_endpoint, _) => by_endpoint.is_err(),
     };
     Ok(if is_finer { together } else { by_endpoint })
 }
@@ -215,9 +246,15 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// The finest parts that fit, by endpoint or of all endpoints together.
-    async fn finest(&self, together: bool) -> Result<Option<PackedParts>, WebError> {
+    async fn finest(&self, together: bool) -> Result<Result<PackedParts, NoParts>, WebError> {
         let seconds = u64::from(self.end);
         let groups = if together { 1 } else { self.endpoints };
+        let counts_seconds = seconds.saturating_mul(groups) <= MAX_COUNTS
+            && seconds
+                .saturating_mul(self.endpoints)
+                .saturating_mul(self.run.agents.len() as u64)
+                <= MAX_SECOND_ROWS;
+        let mut none = NoParts::TooLarge;
         for step_s in STEPS_S {
             let is_last = u64::from(step_s) >= seconds;
             if !is_last && !self.may_fit(step_s, groups).await? {
@@ -225,23 +262,25 @@ impl Search<'_> {
             }
             let asked = PartsAsked {
                 step_s,
-                counts_seconds: seconds.saturating_mul(groups) <= MAX_COUNTS,
+                counts_seconds,
                 together,
                 cuts: self.cuts.clone(),
                 end: self.end,
                 most_bytes: self.most_bytes.saturating_mul(READ),
                 most_errors: MAX_ERRORS,
             };
-            if let Some(parts) = self.pack(asked).await?
-                && parts.described.len() + parts.parts.len() <= self.most_bytes
-            {
-                return Ok(Some(parts));
-            }
-            if is_last {
+            none = match self.pack(asked).await? {
+                Ok(parts) if parts.described.len() + parts.parts.len() <= self.most_bytes => {
+                    return Ok(Ok(parts));
+                }
+                Ok(_) => NoParts::TooLarge,
+                Err(none) => none,
+            };
+            if is_last || none == NoParts::TooManyNames {
                 break;
             }
         }
-        Ok(None)
+        Ok(Err(none))
     }
 
     /// Whether parts of so many seconds are worth reading.
@@ -262,12 +301,14 @@ impl Search<'_> {
         Ok(estimated / MOST_COMPRESSED <= self.most_bytes)
     }
 
-    async fn pack(&self, asked: PartsAsked) -> Result<Option<PackedParts>, WebError> {
+    async fn pack(&self, asked: PartsAsked) -> Result<Result<PackedParts, NoParts>, WebError> {
         let (store, run) = (self.store, self.run);
         let (step_s, counts_seconds, together) =
             (asked.step_s, asked.counts_seconds, asked.together);
-        let Some(mut parts) = store.run_parts(&run.id, asked).await? else {
-            return Ok(None);
+        let mut parts = match store.run_parts(&run.id, asked).await? {
+            Ok(parts) => parts,
+            Err(TooMuch::Bytes) => return Ok(Err(NoParts::TooLarge)),
+            Err(TooMuch::Errors) => return Ok(Err(NoParts::TooManyErrors)),
         };
         let has_outcomes = parts.requests.iter().all(|requests| {
             let mut places = requests.intervals.keys();
@@ -295,7 +336,7 @@ impl Search<'_> {
                 kept.contains(&(method, name, shown.error, shown.place))
             });
         }
-        let described = Described {
+        let mut described = Described {
             step_s,
             counts_seconds,
             together,
@@ -318,10 +359,18 @@ impl Search<'_> {
                 .collect(),
             metric_statistics: in_tables().collect(),
             has_outcomes,
-            by_part: charts_by_part(store, run, &parts, step_s).await?,
+            by_part: BTreeMap::new(),
         };
+        // Of these there is as much with coarser parts.
+        let names = packed::off_async(move || Ok((packed::document(&described)?.len(), described)));
+        let (bytes, names) = names.await?;
+        if bytes > self.most_bytes {
+            return Ok(Err(NoParts::TooManyNames));
+        }
+        described = names;
+        described.by_part = charts_by_part(store, run, &parts, step_s).await?;
         let pack = move || {
-            Ok(Some(PackedParts {
+            Ok(Ok(PackedParts {
                 step_s,
                 note: described.note(),
                 by_endpoint: !together,
