@@ -72,7 +72,7 @@ export class DotPanel {
       h("header", {}, h("h3", {}, "Request"), close),
       rows.length > 0
         ? h("dl", {}, ...rows)
-        : h("p", {}, error ?? "This request is not known any more: the run keeps others of this second."),
+        : h("p", {}, error ?? unknown()),
     );
     if (request) this.panel.append(this.#ways(request));
     this.panel.hidden = false;
@@ -124,4 +124,11 @@ export class DotPanel {
     this.panel.replaceChildren();
     this.canvas.focus({ preventScroll: true });
   }
+}
+
+/** What is said where a dot has no request. */
+function unknown() {
+  return source().isLive
+    ? "This request is not known any more: the run keeps others of this second."
+    : "The details of this request are not in this file.";
 }

@@ -1,5 +1,7 @@
 // The log in a page that is a file: searched as src/store/log_search does. Pure: no DOM here.
 
+import { count } from "./format.js";
+
 /** Lines in one answer when no number is asked for. */
 const DEFAULT_LINES = 500;
 /** Most places in one line that are marked. */
@@ -17,7 +19,7 @@ export function logPage(rows, query, { startedUs, dropped }) {
   const isFirst = query.get("order") === "first";
   const found = [];
   let more;
-  const inRange = rows.filter(({ seq }) => seq > after && seq < before);
+  const inRange = withGaps(rows).filter(({ seq }) => seq > after && seq < before);
   for (const row of isFirst ? inRange : inRange.reverse()) {
     if (found.length >= limit) {
       more = isFirst ? row.seq - 1 : row.seq + 1;
@@ -29,6 +31,17 @@ export function logPage(rows, query, { startedUs, dropped }) {
   if (!isFirst) found.reverse();
   const total = rows.at(-1)?.seq ?? 0;
   return { lines: found, dropped, total, ...(at === null ? {} : { after: at }), ...(more === undefined ? {} : { more }) };
+}
+
+/** Lines with one more in each place of which the file has none: that says how many there were. */
+function withGaps(rows) {
+  return rows.flatMap((row, index) => {
+    const seq = (rows[index - 1]?.seq ?? 0) + 1;
+    const missing = row.seq - seq;
+    if (missing === 0) return [row];
+    const text = missing === 1 ? "1 line is not in this file." : `${count(missing)} lines are not in this file.`;
+    return [{ seq, at_us: row.at_us, source: "", text, isGap: true }, row];
+  });
 }
 
 /** The position before the first line of a moment of run time. */
@@ -47,6 +60,8 @@ function filter(query, startedUs) {
   const [fromUs, toUs] = [edge("from", -Infinity), edge("to", Infinity)];
   return (row) => {
     if (row.at_us < fromUs || row.at_us >= toUs) return null;
+    // Which of the lines that are not here are asked for is not known.
+    if (row.isGap) return pattern || source || level >= 0 ? null : row;
     if (level >= 0 && LEVELS.indexOf(row.level) < level) return null;
     if (source && row.source !== source && !row.source.startsWith(`${source}/`)) return null;
     if (!pattern) return row;

@@ -76,7 +76,8 @@ export class FileSource {
     const { from, to, ...others } = scope;
     const range = (window) => String(this.#parts?.range(this.#parts.fitted(window)));
     const phase = isWhole(others) && phases.find((phase) => range({ from: phase.from, to: phase.to ?? undefined }) === range({ from, to }));
-    return { ok: true, body: phase ? phase.text : "This file has these tables of the whole run and of its phases." };
+    const known = phases.length > 0 ? "of the whole run and of its phases" : "of the whole run only";
+    return { ok: true, body: phase ? phase.text : `This file has these tables ${known}.` };
   }
 
   query(shown = this.#query) {

@@ -103,8 +103,10 @@ function newGroup(row) {
     "div",
     { class: "line", "data-seq": row.seq, "data-level": row.level },
     h("time", { title: new Date(row.at_us / 1000).toISOString() }, timeOfDay(row.at_us)),
-    // With the keyboard there is the field above.
-    h("button", { type: "button", class: "source", tabindex: "-1", title: `Only lines of ${row.source}` }, row.source),
+    // With the keyboard there is the field above. What a file says of its log is of no agent.
+    row.source
+      ? h("button", { type: "button", class: "source", tabindex: "-1", title: `Only lines of ${row.source}` }, row.source)
+      : h("span", { class: "source" }),
     h("span", { class: "text", ...scrolls }, ...found),
   );
   return { row, element, times: 0, badge: null };

@@ -44,7 +44,9 @@ part("metric-filter").addEventListener("input", ({ target }) => {
 function filter() {
   const { rows } = part("custom-metrics").querySelector(".metrics-table tbody");
   names.forEach((name, index) => (rows[index].hidden = !isFound(name)));
-  setText(part("metrics-found"), needle === "" ? "" : `${count(names.filter(isFound).length)} of ${count(names.length)}`);
+  const found = names.filter(isFound).length;
+  const text = found === 0 ? "No metric has this name" : `${count(found)} of ${count(names.length)} metrics`;
+  setText(part("metrics-found"), needle === "" ? "" : text);
 }
 
 function newRow(body, cells) {

@@ -8,6 +8,7 @@ import { gunzipSync } from "node:zlib";
 const [scripts, file, answers] = process.argv.slice(2);
 globalThis.location = { hash: "" };
 const { FileSource } = await import(`file://${scripts}/file_source.js`);
+const { logPage } = await import(`file://${scripts}/file_log.js`);
 const { Parts } = await import(`file://${scripts}/file_parts.js`);
 
 const page = await readFile(file, "utf8");
@@ -73,6 +74,20 @@ for (const [query, reason] of [
     console.log(`${query}: ${ok ? "the file shows it" : body.error}`);
   }
 }
+
+// Of what it does not have a file says so, where one reads it.
+const text = async (phases) => (await new FileSource({ ...data, tables: { whole: "all", phases } }, parts).text("run", "/tables?to=1")).body;
+compare("tables", await text([{ from: 0, to: parts.end, text: "phase" }]), "This file has these tables of the whole run and of its phases.");
+compare("tables without phases", await text([]), "This file has these tables of the whole run only.");
+const lines = [1, 2, 1_237, 1_239].map((seq) => ({ seq, at_us: seq, source: "a", level: "info", text: "said" }));
+const logged = (query) => logPage(lines, new URLSearchParams(query), { startedUs: 0, dropped: 0 }).lines.map((line) => line.text);
+const gaps = ["said", "said", "1,234 lines are not in this file.", "said", "1 line is not in this file.", "said"];
+compare("gaps", logged(""), gaps);
+compare("gaps, of the last lines", logged("limit=3"), gaps.slice(-3));
+compare("gaps after a line", logged("after=2&order=first"), gaps.slice(2));
+compare("gaps where lines are searched", logged("q=i"), ["said", "said", "said", "said"]);
+compare("gaps of a level", logged("level=error"), []);
+
 const dots = data.initial.delta.dots.kind.length;
 const singles = `${dots} dots, ${data.samples.length} samples, ${data.error_samples.length} samples of errors, ${data.log.length} lines`;
 console.log(`${singles}; ${list.length} answers, ${differences} differences; parts of ${parts.step_s} s`);

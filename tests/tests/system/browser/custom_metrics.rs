@@ -111,7 +111,10 @@ async fn assert_found_by_name(browser: &Browser) {
             shown('.custom-metrics .metrics-table tbody tr'), shown('[data-role=\"metric-charts\"] figure')];";
     let some = [false, true, true, false];
     let found = browser.eval_with(filter, vec![json!(" Turn")]).await;
-    assert_eq!(found, json!(["2 of 4", some, some]));
+    assert_eq!(found, json!(["2 of 4 metrics", some, some]));
+    let none = [false; 4];
+    let found = browser.eval_with(filter, vec![json!("nothing")]).await;
+    assert_eq!(found, json!(["No metric has this name", none, none]));
     let all = [true; 4];
     let found = browser.eval_with(filter, vec![json!("")]).await;
     assert_eq!(found, json!(["", all, all]));
