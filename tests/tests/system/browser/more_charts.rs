@@ -1,6 +1,6 @@
 //! The charts beyond the first three: each has the numbers of the API, can be saved, and its lines can be chosen.
 
-use greylag_tests::{Browser, Cluster, Nginx, Theme, heavy};
+use greylag_tests::{Browser, Cluster, Nginx, Theme, heavy, wait};
 use serde_json::{Value, json};
 
 use super::looking::{LIVE, assert_quiet, look_from_all_sides};
@@ -28,6 +28,12 @@ pub(super) async fn table_of(browser: &Browser, chart: &str, rows: usize) -> Vec
         .replace("rows.length < 2", &format!("rows.length <= {rows}"));
     let cells = browser.wait_for(&what, LIVE, &script).await;
     serde_json::from_value(cells).expect("texts")
+}
+
+/// The table of a chart once it has all steps of the API's answer: the page asks for them some time after the end of the run.
+async fn whole_table(browser: &Browser, chart: &str, data: &Value) -> Vec<Vec<String>> {
+    let steps = data["seconds"].as_array().expect("a list").len();
+    table_of(browser, chart, steps).await
 }
 
 /// A number as the page writes it.
@@ -129,8 +135,7 @@ async fn every_chart_has_the_numbers_of_the_api() {
     };
 
     let percentiles = read("/charts/percentiles").await;
-    let steps = percentiles["seconds"].as_array().expect("a list").len();
-    let shown = table_of(&browser, "percentiles", steps).await;
+    let shown = whole_table(&browser, "percentiles", &percentiles).await;
     assert!(shown.len() >= before);
     assert_same(
         &shown,
@@ -144,11 +149,16 @@ async fn every_chart_has_the_numbers_of_the_api() {
         ("arrivals", &["planned", "started", "late", "skipped"]),
     ] {
         let data = read(&format!("/charts/{chart}")).await;
-        assert_same(&table(&browser, chart).await, &data, lines, true);
+        assert_same(
+            &whole_table(&browser, chart, &data).await,
+            &data,
+            lines,
+            true,
+        );
     }
     let users = read("/charts/agent-users").await;
     assert_same(
-        &table(&browser, "agent-users").await,
+        &whole_table(&browser, "agent-users", &users).await,
         &users,
         &["east", "west"],
         false,
@@ -166,10 +176,15 @@ async fn every_chart_has_the_numbers_of_the_api() {
             .any(|kind| kind.starts_with("404 Client Error")),
         "{kinds:?}"
     );
-    assert_same(&table(&browser, "errors").await, &errors, &kinds, true);
-    let buckets = table(&browser, "distribution").await;
-    let requests: f64 = buckets[1..].iter().map(|row| number(&row[2])).sum();
-    assert_eq!(requests, api.summary(&id).await.totals.requests as f64);
+    let shown = whole_table(&browser, "errors", &errors).await;
+    assert_same(&shown, &errors, &kinds, true);
+    let all = api.summary(&id).await.totals.requests as f64;
+    wait::until("all requests in the distribution", LIVE, async || {
+        let buckets = table(&browser, "distribution").await;
+        let requests: f64 = buckets[1..].iter().map(|row| number(&row[2])).sum();
+        (requests == all).then_some(()).ok_or(requests.to_string())
+    })
+    .await;
 
     // Other times, from the intended start and to the first byte.
     for of in ["intended", "first_byte"] {
