@@ -144,7 +144,7 @@ async fn a_run_goes_on_without_an_agent_that_is_killed() {
 
     let view = api.get(&format!("/api/v1/runs/{id}")).await.json();
     let marks = view["marks"].as_array().cloned().unwrap_or_default();
-    // A machine that is busy with other tests is no fault of the run.
+    // The machine may be busy with other tests, which says nothing of the run.
     let lost: Vec<_> = marks
         .into_iter()
         .filter(|mark| mark["label"] != "generator saturated")

@@ -226,7 +226,7 @@ impl MarkdownSummary {
     }
 
     fn write_charts(&self, text: &mut String) -> std::fmt::Result {
-        // At the end of a run that is over the series has a moment without users in addition, which is no step.
+        // At the end of a run that is over the series has a moment without users in addition, which does not count as a step.
         let steps = self.summary.series.iter().take(self.p95.len());
         let series: Vec<_> = steps.collect();
         if series.len() < 2 {
