@@ -28,7 +28,7 @@ pub(super) enum Metric {
     ErrorRate,
     Skipped,
     Saturated,
-    /// Of the custom metric at this position; none where there is no such metric, or where its kind has no such statistic.
+    /// Of the custom metric at this position; none where the metric is missing, or where its kind lacks that statistic.
     Custom(Option<usize>, Custom),
 }
 
