@@ -70,6 +70,15 @@ fn thresholds_are_texts_or_tables() {
                   during = \"steady\"\nwithin = 30\nabort_after = \"1m\"";
     assert_eq!(texts(tables), canonical);
     assert_eq!(texts("threshold = \"p95 < 500ms\""), canonical[..1]);
+    let of = |of: &str| {
+        texts(&format!(
+            "[[threshold]]\ncondition = 'p95 < 1s'\nfor = {of}"
+        ))
+    };
+    assert_eq!(of("'GET  /x'"), ["p95 < 1s for GET /x"]);
+    let in_quotes = ["p95 < 1s for \"tag slow within\""];
+    assert_eq!(of("'\"tag slow within\"'"), in_quotes);
+    assert_eq!(of("'tag slow within'"), in_quotes);
     let json = r#"{"thresholds": ["p95 < 500ms", {"condition": "max < 5s", "for": "GET /", "during": "steady", "within": "30s", "abort_after": 60}]}"#;
     let (draft, errors) = TestDraft::from_json(json.as_bytes());
     assert!(errors.is_empty(), "{errors}");

@@ -113,6 +113,10 @@ pub enum ThresholdProblem {
     #[error("`{found}` is not expected after the quoted name; what may follow is {CLAUSES}")]
     AfterQuote { found: String },
     #[error(
+        "`{found}` is not expected after the quoted name; write what follows it as keys of the table"
+    )]
+    AfterQuotedPart { found: String },
+    #[error(
         "`{found}` is not an endpoint; write its method and its name as the table of endpoints shows them, such as `GET /checkout`, or a tag such as `tag api`, or `all`"
     )]
     Endpoint { found: String },

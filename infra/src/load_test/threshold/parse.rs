@@ -125,8 +125,8 @@ fn read(text: &str, parts: &[(Clause, &str)]) -> Result<Threshold, ThresholdProb
         reading.take(clause, &value)?;
         rest = after;
     }
-    for (clause, value) in parts {
-        reading.take(*clause, value.trim())?;
+    for (clause, text) in parts {
+        reading.take(*clause, &part(*clause, text.trim())?)?;
     }
     reading.finish()
 }
@@ -355,18 +355,35 @@ fn clause(text: &str) -> Result<(Clause, &str), ThresholdProblem> {
 
 /// What a clause says, and what follows it.
 fn value(clause: Clause, text: &str) -> Result<(String, &str), ThresholdProblem> {
-    if clause == Clause::For
-        && let Some(quoted) = text.strip_prefix('"')
-    {
+    if let Some(quoted) = quoted_after(clause, text) {
         return unquoted(quoted);
     }
     let (value, rest) = until_clause(text);
-    // However far apart a method and a name are written: a name that begins with a space is in quotation marks.
-    let value = match value.split_once(char::is_whitespace) {
+    Ok((spaced_once(clause, value), rest))
+}
+
+/// The same of a clause that is said apart: all of the text is its value, also words that would begin another clause.
+fn part(clause: Clause, text: &str) -> Result<String, ThresholdProblem> {
+    let Some(quoted) = quoted_after(clause, text) else {
+        return Ok(spaced_once(clause, text));
+    };
+    match unquoted(quoted)? {
+        (value, "") => Ok(value),
+        (_, rest) => Err(ThresholdProblem::AfterQuotedPart { found: shown(rest) }),
+    }
+}
+
+/// What follows the opening quotation mark, where a clause's value may be in quotation marks and is.
+fn quoted_after(clause: Clause, text: &str) -> Option<&str> {
+    text.strip_prefix('"').filter(|_| clause == Clause::For)
+}
+
+/// A value however far apart a method and a name are written: a name that begins with a space is in quotation marks.
+fn spaced_once(clause: Clause, value: &str) -> String {
+    match value.split_once(char::is_whitespace) {
         Some((method, name)) if clause == Clause::For => format!("{method} {}", name.trim_start()),
         _ => value.to_owned(),
-    };
-    Ok((value, rest))
+    }
 }
 
 /// The text up to the closing quotation mark, and what follows that.

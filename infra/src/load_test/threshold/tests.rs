@@ -187,6 +187,31 @@ fn parts_may_be_said_apart() {
             "{error}"
         );
     }
+    // As in the text, but for words that would begin another clause there.
+    for (part, canonical) in [
+        ("GET  /x", "GET /x"),
+        ("  GET   /x ", "GET /x"),
+        ("\"GET  /x\"", "\"GET  /x\""),
+        ("tag  api", "tag api"),
+        ("tag slow within", "\"tag slow within\""),
+        ("\"tag slow within\"", "\"tag slow within\""),
+        ("\"GET a\\\"b\"", "GET a\"b"),
+    ] {
+        let apart = Threshold::written("p95 < 1s", &[(Clause::For, part)]).unwrap();
+        assert_eq!(apart.to_string(), format!("p95 < 1s for {canonical}"));
+    }
+    for (part, problem) in [
+        ("\"GET /x", ThresholdProblem::OpenQuote),
+        (
+            "\"GET /x\" within 5s",
+            ThresholdProblem::AfterQuotedPart {
+                found: "within 5s".into(),
+            },
+        ),
+    ] {
+        let error = Threshold::written("p95 < 1s", &[(Clause::For, part)]).unwrap_err();
+        assert_eq!(error.problem, problem, "{part}");
+    }
     // Even where it says nothing new.
     let error = Threshold::from_parts("p95 < 1s for all", &[(Clause::For, "all")]).unwrap_err();
     assert_eq!(error.problem, ThresholdProblem::Repeated("for"));
