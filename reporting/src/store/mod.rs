@@ -100,6 +100,7 @@ pub use self::log_rows::{MAX_LOG_BYTES, MAX_LOG_LINES};
 pub use self::log_search::{LogFilter, LogOrder, LogPage, LogPattern, LogRange, PatternError};
 pub(crate) use self::machine_rows::HeldMachines;
 pub use self::metric_rows::{CustomMetrics, MetricTotals};
+pub(crate) use self::named_run::why_no_baseline;
 pub(crate) use self::rows::ErrorSampleRow;
 pub use self::rows::{SamplePoint, SampleRow, WorkerRow};
 pub(crate) use self::run_parts::{ErrorParts, MetricParts, PartsAsked, RunParts, TooMuch};

@@ -40,6 +40,21 @@ impl Store {
     }
 }
 
+/// Why a run is compared with none, where the one that its test means as the baseline was not found.
+pub(crate) fn why_no_baseline(test: &LoadTest) -> String {
+    const NOTHING: &str = "nothing to compare with";
+    let named = test.baseline.trim();
+    if ["", PINNED].contains(&named) {
+        return format!("{NOTHING}: pin a run of this test, or name one as the baseline");
+    }
+    match named.rsplit_once('#') {
+        Some((of, PINNED)) => format!("{NOTHING}: no run of {of} was pinned when this one began"),
+        _ => format!(
+            "{NOTHING}: {named} was not found among the runs that were over when this one began"
+        ),
+    }
+}
+
 /// The run of a name; with `before`, only among runs that are over, and that were created before this one unless the name is an id.
 pub(super) fn find(
     connection: &Connection,

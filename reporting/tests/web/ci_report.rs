@@ -294,6 +294,14 @@ async fn markdown_says_what_differs_from_the_pinned_run() {
         !texts.contains("Compared with"),
         "nothing is pinned: {texts}"
     );
+    let names_pinned = LoadTest {
+        baseline: "checkout#pinned".to_owned(),
+        ..load_test("other")
+    };
+    site.finished_run(RUN, names_pinned, "/", "").await;
+    let answer = site.get(&format!("/api/v1/runs/{RUN}/summary.md")).await;
+    let why = "Not compared with a baseline: `nothing to compare with: no run of checkout was pinned when this one began`";
+    assert!(answer.body.contains(why), "{}", answer.body);
     let pin = AnnotationChange {
         pinned: Some(true),
         ..AnnotationChange::default()
@@ -330,9 +338,11 @@ async fn only_an_address_becomes_a_link() {
     let (site, _) = site().await;
     for page in ["javascript:alert(1)", "x", "ftp://a/"] {
         for file in ["junit.xml", "summary.md"] {
-            let path = format!("/api/v1/runs/{RUN}/{file}?page={page}");
-            let answer = site.get(&path).await;
-            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+            for query in ["page", "fallback_page"] {
+                let path = format!("/api/v1/runs/{RUN}/{file}?{query}={page}");
+                let answer = site.get(&path).await;
+                assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+            }
         }
     }
     let path = format!("/api/v1/runs/{RUN}/summary.md?page=https://a/b)%5Bc%5D(d%3Fx=%22");
@@ -344,4 +354,15 @@ async fn only_an_address_becomes_a_link() {
         "{}",
         answer.body
     );
+    for (query, link) in [
+        ("fallback_page=https://a/b", "https://a/b"),
+        ("fallback_page=https://a/b&page=https://c/d", "https://c/d"),
+    ] {
+        let path = format!("/api/v1/runs/{RUN}/summary.md?{query}");
+        let answer = site.get(&path).await;
+        assert!(
+            answer.body.contains(&format!("[Results]({link})")),
+            "{query}"
+        );
+    }
 }

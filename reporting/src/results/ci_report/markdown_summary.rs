@@ -20,7 +20,7 @@ use crate::results::comparison::{
 use crate::results::metric_text::MetricRow;
 use crate::results::page_text::{count, elapsed, ms, percent, rate};
 use crate::results::summary::Summary;
-use crate::store::{Chart, ChartSteps, Scope, Store, StoreError};
+use crate::store::{Chart, ChartSteps, Scope, Store, StoreError, why_no_baseline};
 
 /// Most rows of endpoints.
 const MAX_ENDPOINTS: usize = 20;
@@ -53,20 +53,17 @@ pub(crate) struct MarkdownSummary {
 enum Baseline {
     /// Its test names no run, and has no pinned one.
     None,
-    /// The run that its test names was not found.
-    Unknown(String),
     Compared(Box<Comparison>),
-    /// They cannot be compared, for this reason.
+    /// It cannot be compared with the one that is meant, for this reason.
     Not(String),
 }
 
 impl Baseline {
     async fn of(store: &Store, run: &RunRecord, now: WallTime) -> Result<Self, StoreError> {
         let Some(reference) = store.baseline_run(run).await? else {
-            let named = run.test.baseline.trim();
-            return Ok(match named {
+            return Ok(match run.test.baseline.trim() {
                 "" => Self::None,
-                named => Self::Unknown(named.to_owned()),
+                _ => Self::Not(why_no_baseline(&run.test)),
             });
         };
         let asked = Asked {
@@ -296,7 +293,6 @@ impl MarkdownSummary {
         };
         match &self.baseline {
             Baseline::None => Ok(()),
-            Baseline::Unknown(name) => not(text, &format!("run {name} was not found")),
             Baseline::Not(reason) => not(text, reason),
             Baseline::Compared(comparison) => match comparison.runs.first() {
                 Some(run) => write_comparison(text, comparison, run),

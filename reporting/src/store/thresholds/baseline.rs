@@ -29,15 +29,9 @@ pub(super) struct KeptBaseline {
 impl KeptBaseline {
     /// Why what a threshold of this run is compared with is not known, where it is not.
     pub(super) fn why_unknown(&self, run: &RunRecord) -> String {
-        match (&self.run, run.test.baseline.trim()) {
-            (Some(_), _) => "the run that it is compared with has no such value".to_owned(),
-            (None, "" | PINNED) => {
-                "nothing to compare with: pin a run of this test, or name one as the baseline"
-                    .to_owned()
-            }
-            (None, named) => format!(
-                "nothing to compare with: {named} was not found among the runs that were over when this one began"
-            ),
+        match &self.run {
+            Some(_) => "the run that it is compared with has no such value".to_owned(),
+            None => named_run::why_no_baseline(&run.test),
         }
     }
 }

@@ -29,24 +29,36 @@ pub(in crate::web) struct ReportQuery {
     /// coordinator has that.
     #[param(required = false)]
     page: String,
+    /// The same for a coordinator that does not know its address: used without `page` and --public-url.
+    #[param(required = false)]
+    fallback_page: String,
 }
 
 impl ReportQuery {
     fn page(&self, state: &WebState, run: &RunId) -> Result<Option<String>, WebError> {
-        if self.page.is_empty() {
-            let public = state.public.url();
-            return Ok(public.map(|public| format!("{public}{}", run_url(run))));
+        if !self.page.is_empty() {
+            return link(&self.page).map(Some);
         }
-        let url = Url::parse(&self.page).ok();
-        let url = url.filter(|url| matches!(url.scheme(), "http" | "https"));
-        let url = url.filter(|_| self.page.len() <= MAX_PAGE_BYTES);
-        // As the parser writes it: nothing in it ends a link of Markdown but brackets.
-        let text = url.map(|url| url.as_str().replace('(', "%28").replace(')', "%29"));
-        let error = WebError::PageAddress {
-            maximum_bytes: MAX_PAGE_BYTES,
+        let fallback = match self.fallback_page.as_str() {
+            "" => None,
+            page => Some(link(page)?),
         };
-        text.map(Some).ok_or(error)
+        let public = state.public.url();
+        let public = public.map(|public| format!("{public}{}", run_url(run)));
+        Ok(public.or(fallback))
     }
+}
+
+/// An address that somebody gives for a link.
+fn link(page: &str) -> Result<String, WebError> {
+    let url = Url::parse(page).ok();
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https"));
+    let url = url.filter(|_| page.len() <= MAX_PAGE_BYTES);
+    // As the parser writes it: nothing in it ends a link of Markdown but brackets.
+    let text = url.map(|url| url.as_str().replace('(', "%28").replace(')', "%29"));
+    text.ok_or(WebError::PageAddress {
+        maximum_bytes: MAX_PAGE_BYTES,
+    })
 }
 
 /// A run as a JUnit file: a test case for each threshold and one for the run itself, with the headline numbers as properties.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::json_body;
-use super::streamed::as_file;
+use super::streamed::{as_file, broken_off};
 use crate::api_types::{ErrorBody, LogRow, RunStarted, RunStopping, UsersChanging};
 use crate::coordinator::StartedRun;
 use crate::results::page_text;
@@ -363,7 +363,7 @@ pub(in crate::web) async fn log(
     });
     let body = Body::from_stream(
         pieces
-            .map_err(|error: WebError| std::io::Error::other(format!("{error:?}")))
+            .map_err(broken_off)
             .chain(stream::once(async move { Ok(format!("\n{tables}")) }))
             .boxed(),
     );

@@ -1,5 +1,8 @@
 //! Answers that are files, made and sent piece by piece.
 
+use std::fmt::Display;
+use std::io;
+
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -25,9 +28,15 @@ where
             piece(state).await.map(Some)
         }
     });
-    let pieces = pieces.map_err(|error: WebError| std::io::Error::other(format!("{error:?}")));
+    let pieces = pieces.map_err(broken_off);
     let first = stream::once(async move { Ok(Bytes::from(first)) });
     Body::from_stream(first.chain(pieces).boxed())
+}
+
+/// What ends a body in the middle. Its reader only sees that it does, so the log says why.
+pub(super) fn broken_off(error: impl Display) -> io::Error {
+    tracing::warn!(%error, "an answer broke off");
+    io::Error::other(error.to_string())
 }
 
 /// Percentiles and histograms of a thousand endpoints take longer than an async thread should.

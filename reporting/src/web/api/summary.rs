@@ -9,6 +9,7 @@ use greylag_infra::RunId;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::streamed::broken_off;
 use crate::api_types::ErrorBody;
 use crate::results::summary::{MAX_SUMMARY_POINTS, Summary};
 use crate::store::{Scope, Series, SeriesPart, Store};
@@ -101,7 +102,7 @@ fn in_pieces(summary: &Summary, store: Store, id: RunId, scope: Scope) -> Result
             let part = store
                 .series_part(&id, &scope, step_s, from, POINTS_AT_A_TIME)
                 .await
-                .map_err(std::io::Error::other)?;
+                .map_err(broken_off)?;
             let next = part.next;
             Ok::<_, std::io::Error>(Some((points_text(&part, from == 0), next)))
         }
