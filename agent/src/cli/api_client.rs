@@ -15,6 +15,7 @@ use serde_json::json;
 use url::Url;
 
 use crate::agent::{AgentConfigError, has_credentials};
+pub(crate) use crate::cli::api_error::ApiError;
 use crate::cli::compare_asked::CompareAsked;
 use crate::cli::download::Download;
 use crate::cli::failure::Failure;
@@ -30,40 +31,6 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_secs(3_600);
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Why the coordinator did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ApiError {
-    /// It did not answer, or the connection broke.
-    #[error(
-        "cannot reach the coordinator at {url} ({cause}); check its address and that it is running"
-    )]
-    Unreachable { url: String, cause: String },
-    /// Its certificate is not trusted.
-    #[error("cannot reach the coordinator at {url}: {cause}")]
-    Untrusted { url: String, cause: String },
-    /// It refused, for this reason.
-    #[error("{reason}")]
-    Refused { reason: String, status: StatusCode },
-    /// Something other than a coordinator answers.
-    #[error("{url} does not answer as a Greylag coordinator ({cause}); check the address")]
-    Strange { url: String, cause: String },
-}
-
-impl ApiError {
-    /// Whether the same may be done a moment later: it is not there, or something else is under way.
-    pub(crate) fn may_pass(&self) -> bool {
-        match self {
-            Self::Unreachable { .. } => true,
-            Self::Refused { status, .. } => {
-                *status == StatusCode::CONFLICT || status.is_server_error()
-            }
-            Self::Untrusted { .. } => false,
-            // Such as a proxy whose coordinator is being restarted.
-            Self::Strange { .. } => true,
-        }
-    }
-}
 
 /// Which runs are listed; all unless something is given.
 #[derive(Debug, Default)]
@@ -307,7 +274,7 @@ impl ApiClient {
     pub(crate) async fn builds(&self) -> Result<Option<BuildList>, ApiError> {
         let request = self.request(Method::GET, "/api/v1/builds");
         let answer = request.send().await;
-        let answer = answer.map_err(|error| self.unreachable(&error))?;
+        let answer = answer.map_err(|error| self.unanswered(&error))?;
         if answer.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
@@ -478,7 +445,7 @@ impl ApiClient {
         response
             .text()
             .await
-            .map_err(|error| self.unreachable(&error))
+            .map_err(|error| self.unanswered(&error))
     }
 
     /// The summary.
@@ -507,18 +474,19 @@ impl ApiClient {
         &self,
         response: Response,
     ) -> Result<T, ApiError> {
+        let status = response.status();
         let body = response
             .bytes()
             .await
-            .map_err(|error| self.unreachable(&error))?;
-        serde_json::from_slice(&body).map_err(|error| self.strange(error))
+            .map_err(|error| self.unanswered(&error))?;
+        serde_json::from_slice(&body).map_err(|error| self.strange(status, error))
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Response, ApiError> {
         let response = request
             .send()
             .await
-            .map_err(|error| self.unreachable(&error))?;
+            .map_err(|error| self.unanswered(&error))?;
         self.successful(response).await
     }
 
@@ -531,31 +499,33 @@ impl ApiClient {
         let body = response
             .bytes()
             .await
-            .map_err(|error| self.unreachable(&error))?;
+            .map_err(|error| self.unanswered(&error))?;
         match serde_json::from_slice::<ErrorBody>(&body) {
             Ok(body) => Err(ApiError::Refused {
                 reason: body.error,
                 status,
             }),
-            Err(_) => Err(self.strange(format!("status {status}"))),
+            Err(_) => Err(self.strange(status, format!("status {status}"))),
         }
     }
 
-    fn unreachable(&self, error: &reqwest::Error) -> ApiError {
+    fn unanswered(&self, error: &reqwest::Error) -> ApiError {
+        let url = self.base.to_string();
         if let Some(cause) = untrusted(error) {
-            let url = self.base.to_string();
             return ApiError::Untrusted { url, cause };
         }
-        ApiError::Unreachable {
-            url: self.base.to_string(),
-            cause: innermost(error),
+        let cause = innermost(error);
+        match error.is_connect() || error.is_builder() {
+            true => ApiError::Unreachable { url, cause },
+            false => ApiError::BrokenOff { url, cause },
         }
     }
 
-    fn strange(&self, cause: impl std::fmt::Display) -> ApiError {
+    fn strange(&self, status: StatusCode, cause: impl std::fmt::Display) -> ApiError {
         ApiError::Strange {
             url: self.base.to_string(),
             cause: cause.to_string(),
+            status,
         }
     }
 }

@@ -12,6 +12,12 @@ use crate::cli::failure::Failure;
 /// How the name of a bundle ends.
 const EXTENSION: &str = "bundle";
 
+/// Whether a path is that of a bundle, by its name.
+pub(crate) fn is_bundle(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == EXTENSION)
+}
+
 /// Opens a bundle.
 ///
 /// # Errors
@@ -37,10 +43,7 @@ pub(crate) async fn import_baseline(api: &ApiClient, draft: &mut TestDraft) -> R
         return Ok(());
     };
     let path = Path::new(named);
-    if path
-        .extension()
-        .is_none_or(|extension| extension != EXTENSION)
-    {
+    if !is_bundle(path) {
         return Ok(());
     }
     let bundle = open_bundle(path).await?;

@@ -31,7 +31,7 @@ impl Download {
     /// The next bytes; none at the end.
     pub(crate) async fn chunk(&mut self) -> Result<Option<bytes::Bytes>, ApiError> {
         let chunk = self.response.chunk().await;
-        chunk.map_err(|error| ApiError::Unreachable {
+        chunk.map_err(|error| ApiError::BrokenOff {
             url: self.url.clone(),
             cause: innermost(&error),
         })
@@ -55,16 +55,54 @@ impl Download {
     }
 
     /// Writes all of it to a file, which has the whole or is not touched. One that exists is replaced. How many bytes it has.
-    pub(crate) async fn save(mut self, file: &OutputFile) -> Result<u64, Failure> {
+    ///
+    /// # Errors
+    /// The answer broke off, or the file cannot be written.
+    pub(crate) async fn save(mut self, file: &OutputFile) -> Result<u64, SaveError> {
         let mut filled = file.begin()?;
         let mut bytes = 0;
-        while let Some(chunk) = self.chunk().await.map_err(Failure::failed)? {
+        while let Some(chunk) = self.chunk().await? {
             let written = filled.write_all(&chunk);
-            written.map_err(|error| file.cannot_write(&error))?;
+            written.map_err(|error| file.failed(&error))?;
             bytes += chunk.len() as u64;
         }
         file.finish(filled)?;
         Ok(bytes)
+    }
+}
+
+/// Why an answer is not in its file.
+#[derive(Debug)]
+pub(crate) enum SaveError {
+    /// It did not come.
+    Api(ApiError),
+    /// The file cannot be written.
+    File(Failure),
+}
+
+impl From<ApiError> for SaveError {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
+    }
+}
+
+impl From<Failure> for SaveError {
+    fn from(failure: Failure) -> Self {
+        Self::File(failure)
+    }
+}
+
+impl SaveError {
+    /// Names the file that was not written, and says what can be done.
+    pub(crate) fn of_file(self, file: &OutputFile, advice: &str) -> Failure {
+        match self {
+            Self::Api(error) => Failure::failed(format!(
+                "{} was not written to {}: {error}{advice}",
+                file.what(),
+                file.path().display()
+            )),
+            Self::File(failure) => failure,
+        }
     }
 }
 
@@ -94,9 +132,16 @@ mod tests {
         let file = OutputFile::new("the page", path.clone()).unwrap();
         let client = reqwest::Client::builder().tls_certs_only([]).build();
         let response = client.unwrap().get(&url).send().await.unwrap();
-        let failure = Download::new(url.clone(), response).save(&file).await;
-        let failure = failure.unwrap_err();
-        assert!(failure.to_string().contains(&url), "{failure}");
+        let saved = Download::new(url.clone(), response).save(&file).await;
+        let failure = saved.unwrap_err().of_file(&file, ". Try again");
+        let message = failure.to_string();
+        let begins = format!("the page was not written to {}: ", path.display());
+        assert!(message.starts_with(&begins), "{message}");
+        let ends = [&url, "did not answer to the end", ". Try again"];
+        assert!(
+            ends.iter().all(|words| message.contains(*words)),
+            "{message}"
+        );
         // Not that of bad input: the run that is shown was started.
         assert_eq!(
             format!("{:?}", failure.report()),

@@ -34,19 +34,18 @@ impl Failure {
 
     /// What was asked for cannot be done, for one or more reasons; none if there are no problems.
     pub(super) fn of_problems(problems: &[String]) -> Option<Self> {
-        let message = match problems {
-            [] => return None,
-            [only] => only.clone(),
-            all => {
-                let lines: Vec<String> = all
-                    .iter()
-                    .map(|problem| format!("\n  - {problem}"))
-                    .collect();
-                format!("{} problems:{}", all.len(), lines.concat())
-            }
-        };
+        let message = listed(problems)?;
         // A token may stand in the wrong place.
         Some(Self::bad_input(hide_tokens(&message)))
+    }
+
+    /// It was started, and these things failed; an error if there are any.
+    pub(super) fn of_failures(failures: &[Self]) -> Result<(), Self> {
+        let messages: Vec<String> = failures.iter().map(Self::to_string).collect();
+        match listed(&messages) {
+            Some(message) => Err(Self::failed(message)),
+            None => Ok(()),
+        }
     }
 
     /// It was started and failed.
@@ -61,5 +60,18 @@ impl Failure {
     pub(super) fn report(self) -> ExitCode {
         eprintln!("error: {}", self.message);
         ExitCode::from(self.code)
+    }
+}
+
+/// Problems as one message; none if there are none.
+fn listed(problems: &[String]) -> Option<String> {
+    match problems {
+        [] => None,
+        [only] => Some(only.clone()),
+        all => {
+            let lines = all.iter().map(|problem| format!("\n  - {problem}"));
+            let lines: String = lines.collect();
+            Some(format!("{} problems:{lines}", all.len()))
+        }
     }
 }

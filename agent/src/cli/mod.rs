@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, and what they share.
 
 mod api_client;
+mod api_error;
 mod bundle_file;
 mod commands;
 mod compare_asked;
@@ -19,6 +20,7 @@ mod output_file;
 mod print;
 #[cfg(all(test, feature = "coordinator"))]
 mod private_server;
+mod replaced_file;
 mod run_list;
 mod settings;
 pub(crate) mod shipping;

@@ -1,69 +1,66 @@
 //! A file that a command writes: it has all of something or is not touched.
 
-use std::fs::{File, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use super::replaced_file::ReplacedFile;
 use crate::cli::failure::Failure;
+
+/// Standard output, where a command can write to it.
+pub(crate) const STDOUT: &str = "-";
 
 /// A file that will be written, or replaced.
 #[derive(Debug)]
 pub(crate) struct OutputFile {
     /// What goes into it, for messages: `the summary`.
     what: &'static str,
-    path: PathBuf,
+    file: ReplacedFile,
 }
 
 impl OutputFile {
     /// Checks, before anything is started, that the file can be written.
+    ///
+    /// # Errors
+    /// It cannot, or it is not a file.
     pub(crate) fn new(what: &'static str, path: PathBuf) -> Result<Self, Failure> {
-        // What a link leads to is written, not the link.
-        let path = path.canonicalize().unwrap_or(path);
-        let file = Self { what, path };
-        file.begin().map(|_| file)
-    }
-
-    /// Whether it is a device or a pipe: that is written, not replaced.
-    fn is_special(&self) -> bool {
-        let metadata = std::fs::metadata(&self.path);
-        metadata.is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
-    }
-
-    /// A file beside it that is filled first, readable by whoever may read files made here.
-    pub(crate) fn begin(&self) -> Result<NamedTempFile, Failure> {
-        if self.path.is_dir() {
-            return Err(self.cannot_write(&io::ErrorKind::IsADirectory.into()));
+        if path == Path::new(STDOUT) {
+            return Err(Failure::bad_input(format!(
+                "{what} cannot be written to {STDOUT}, because standard output has the results as text; give a file"
+            )));
         }
-        let elsewhere = std::env::temp_dir();
-        let directory = match self.path.parent() {
-            _ if self.is_special() => &elsewhere,
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
+        let file = Self {
+            what,
+            file: ReplacedFile::at(path),
         };
-        tempfile::Builder::new()
-            .prefix(".greylag-")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(directory)
-            .map_err(|error| self.cannot_write(&error))
+        match file.file.check() {
+            Ok(()) => Ok(file),
+            Err(error) => Err(Failure::bad_input(file.cannot_write(&error))),
+        }
+    }
+
+    /// Whether both are one file, of which only what is written last would stay.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.file.is_same(&other.file)
+    }
+
+    /// A file that is filled first.
+    ///
+    /// # Errors
+    /// It can no longer be written.
+    pub(crate) fn begin(&self) -> Result<NamedTempFile, Failure> {
+        self.file.begin().map_err(|error| self.failed(&error))
     }
 
     /// Puts what was filled in its place.
+    ///
+    /// # Errors
+    /// It can no longer be written.
     pub(crate) fn finish(&self, filled: NamedTempFile) -> Result<(), Failure> {
-        if self.is_special() {
-            let copied = File::open(filled.path()).and_then(|mut filled| {
-                let mut device = File::options().write(true).open(&self.path)?;
-                io::copy(&mut filled, &mut device)
-            });
-            return copied.map(drop).map_err(|error| self.cannot_write(&error));
-        }
         let synced = filled.as_file().sync_all();
-        synced.map_err(|error| self.cannot_write(&error))?;
-        let kept = filled.persist(&self.path);
-        kept.map(drop)
-            .map_err(|error| self.cannot_write(&error.error))
+        let finished = synced.and_then(|()| self.file.finish(filled));
+        finished.map_err(|error| self.failed(&error))
     }
 
     /// What goes into it, for messages.
@@ -71,13 +68,19 @@ impl OutputFile {
         self.what
     }
 
-    /// That it cannot be written, and why.
-    pub(crate) fn cannot_write(&self, error: &io::Error) -> Failure {
-        Failure::bad_input(format!(
-            "{} cannot be written to {}: {error}",
-            self.what,
-            self.path.display()
-        ))
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// That it cannot be written, though it could when it was named: what it is of was started, so this is not bad input.
+    pub(crate) fn failed(&self, error: &io::Error) -> Failure {
+        Failure::failed(self.cannot_write(error))
+    }
+
+    fn cannot_write(&self, error: &io::Error) -> String {
+        let path = self.path().display();
+        format!("{} cannot be written to {path}: {error}", self.what)
     }
 }
 
@@ -102,37 +105,37 @@ mod tests {
     }
 
     #[test]
-    fn a_device_stays_one_and_a_link_leads_to_what_is_written() {
-        use std::os::unix::fs::{FileTypeExt, symlink};
-        let directory = tempfile::tempdir().unwrap();
-        let write = |path: PathBuf| {
-            let file = OutputFile::new("the summary", path).unwrap();
-            let mut filled = file.begin().unwrap();
-            filled.write_all(b"new").unwrap();
-            file.finish(filled).unwrap();
-        };
-        write("/dev/null".into());
+    fn a_device_stays_one() {
+        use std::os::unix::fs::FileTypeExt;
+        let file = OutputFile::new("the summary", "/dev/null".into()).unwrap();
+        let mut filled = file.begin().unwrap();
+        filled.write_all(b"new").unwrap();
+        file.finish(filled).unwrap();
         let null = std::fs::metadata("/dev/null").unwrap();
         assert!(null.file_type().is_char_device());
-        let (link, meant) = (
-            directory.path().join("link"),
-            directory.path().join("meant"),
-        );
-        std::fs::write(&meant, "old").unwrap();
-        symlink(&meant, &link).unwrap();
-        write(link.clone());
-        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(std::fs::read_to_string(&meant).unwrap(), "new");
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_is_refused_at_once() {
+    fn a_file_that_cannot_be_written_is_refused_before_and_a_failure_later() {
+        let code = |failure: Failure| format!("{:?}", failure.report());
         let directory = tempfile::tempdir().unwrap();
         for path in [
             directory.path().to_owned(),
             directory.path().join("no/such/file"),
+            STDOUT.into(),
         ] {
-            assert!(OutputFile::new("the summary", path).is_err());
+            let failure = OutputFile::new("the summary", path).unwrap_err();
+            assert_eq!(code(failure), code(Failure::bad_input("")));
+        }
+        let full = OutputFile::new("the summary", "/dev/full".into()).unwrap();
+        let mut filled = full.begin().unwrap();
+        filled.write_all(b"new").unwrap();
+        let removed = directory.path().join("removed");
+        std::fs::create_dir(&removed).unwrap();
+        let gone = OutputFile::new("the summary", removed.join("file")).unwrap();
+        std::fs::remove_dir(removed).unwrap();
+        for failure in [full.finish(filled).unwrap_err(), gone.begin().unwrap_err()] {
+            assert_eq!(code(failure), code(Failure::failed("")));
         }
     }
 }

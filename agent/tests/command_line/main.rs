@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
+mod exit_codes;
 mod shell_and_man;
 #[cfg(feature = "coordinator")]
 mod stored_runs;
@@ -112,6 +113,20 @@ fn numbers_and_durations_are_checked() {
             vec!["--html", "no/such/dir/x.html"],
             "cannot be written to no/such/dir/x.html",
         ),
+        (
+            vec!["--html", "r", "--junit", "./r"],
+            "the page and the JUnit file cannot both be written to",
+        ),
+        (
+            vec!["--summary", "r", "--bundle", "r"],
+            "the summary and the bundle cannot both be written to",
+        ),
+        (
+            vec!["--junit", "-"],
+            "the JUnit file cannot be written to -, because standard output has the results as text",
+        ),
+        (vec!["--csv", "-"], "--csv needs a prefix for file names"),
+        (vec!["--save-baseline", "main.json"], "must end in .bundle"),
         (
             vec!["--log-level", "greylag=loud"],
             "is not a valid log level",

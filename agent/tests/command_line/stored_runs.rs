@@ -232,6 +232,12 @@ fn a_run_is_exported_to_files_and_to_standard_output() {
     assert!(text.starts_with("at_s,at,method,"), "{text}");
     assert_eq!(code, Some(0));
 
+    for format in ["junit", "markdown"] {
+        let (text, code) = export(&["--format", format]);
+        let page = format!("{}/runs/abc123", coordinator.url);
+        assert!(text.contains(&page), "{format}: {text}");
+        assert_eq!(code, Some(0));
+    }
     let (text, code) = export(&["--format", "html"]);
     assert!(text.starts_with("<!doctype html>") && text.trim_end().ends_with("</html>"));
     assert_eq!(code, Some(0));

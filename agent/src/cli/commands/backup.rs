@@ -41,19 +41,18 @@ pub(crate) fn backup(options: &BackupOptions) -> Result<ExitCode, Failure> {
         _ => Path::new("."),
     };
     let cannot_write = |error: std::io::Error| {
-        Failure::bad_input(format!(
-            "the backup cannot be written to {}: {error}",
-            file.display()
-        ))
+        let file = file.display();
+        format!("the backup cannot be written to {file}: {error}")
     };
+    let failed = |error| Failure::failed(cannot_write(error));
     // Readable by its owner only, as the results are.
     let copy = tempfile::Builder::new()
         .prefix(".greylag-backup-")
         .tempfile_in(directory)
-        .map_err(cannot_write)?;
+        .map_err(|error| Failure::bad_input(cannot_write(error)))?;
     Store::back_up(data, copy.path()).map_err(Failure::bad_input)?;
-    copy.as_file().sync_all().map_err(cannot_write)?;
-    let bytes = copy.as_file().metadata().map_err(cannot_write)?.len();
+    copy.as_file().sync_all().map_err(failed)?;
+    let bytes = copy.as_file().metadata().map_err(failed)?.len();
     let kept = if *force {
         copy.persist(file)
     } else {
@@ -61,7 +60,7 @@ pub(crate) fn backup(options: &BackupOptions) -> Result<ExitCode, Failure> {
     };
     kept.map_err(|error| match error.error.kind() {
         std::io::ErrorKind::AlreadyExists => exists(file),
-        _ => cannot_write(error.error),
+        _ => failed(error.error),
     })?;
     print_line(format_args!(
         "Backed up {} to {} ({} MiB).",

@@ -11,10 +11,7 @@ use crate::cli::api_client::ApiClient;
 use crate::cli::failure::Failure;
 use crate::cli::follow::CsvFiles;
 use crate::cli::options::{CoordinatorAccess, run_id};
-use crate::cli::output_file::OutputFile;
-
-/// Instead of a file: standard output.
-const STDOUT: &str = "-";
+use crate::cli::output_file::{OutputFile, STDOUT};
 
 /// Options of `greylag export`.
 #[derive(Debug, Args)]
@@ -101,13 +98,21 @@ pub(crate) async fn export(options: ExportOptions) -> Result<ExitCode, Failure> 
         ExportFormat::Html => access.patient_client()?,
         _ => access.client()?,
     };
-    let download = api.download(&run, path, &[]).await;
+    // As `run` writes them, with a link to the page.
+    let page = api.page(&format!("/runs/{run}"));
+    let query = [("fallback_page", page.as_str())];
+    let query = match format {
+        ExportFormat::Junit | ExportFormat::Markdown => &query[..],
+        _ => &[],
+    };
+    let download = api.download(&run, path, query).await;
     let download = download.map_err(Failure::bad_input)?;
     if is_stdout {
         download.print().await?;
     } else {
         let file = OutputFile::new("the run", output.clone())?;
-        let bytes = download.save(&file).await?;
+        let saved = download.save(&file).await;
+        let bytes = saved.map_err(|error| error.of_file(&file, ""))?;
         // Not on standard output, which is for results.
         eprintln!("Wrote {} ({} KiB).", output.display(), bytes.div_ceil(1024));
     }
@@ -119,7 +124,8 @@ async fn export_csv(api: &ApiClient, run: &RunId, prefix: PathBuf) -> Result<Exi
     api.progress(run).await.map_err(Failure::bad_input)?;
     let shown = format!("{}_*.csv", prefix.display());
     let files = CsvFiles::new("--output", prefix, true)?;
-    files.finish(api, run).await?;
+    let written = files.finish(api, run, "Export the run again").await;
+    Failure::of_failures(&written.err().unwrap_or_default())?;
     eprintln!("Wrote {shown}.");
     Ok(ExitCode::SUCCESS)
 }

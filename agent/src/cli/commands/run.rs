@@ -13,17 +13,19 @@ use greylag_scenarios::Scenario;
 use url::Url;
 
 use super::scenarios::{list_tasks_of, list_users};
-use crate::cli::api_client::ApiClient;
+use crate::cli::api_client::{ApiClient, ApiError};
 use crate::cli::bundle_file::import_baseline;
 use crate::cli::data_files::check_readable;
 use crate::cli::failure::Failure;
 use crate::cli::follow::{
-    CsvFiles, Following, ReportFiles, ReportOptions, RunLog, SummaryFile, follow, warn_about,
+    CsvFiles, Following, KeptResults, ReportFiles, ReportOptions, RunLog, SavedBaseline,
+    SummaryFile, follow, warn_about,
 };
 use crate::cli::local::{LOCAL_INFRASTRUCTURE, Local, LocalPage};
 use crate::cli::options::{
     AskedTest, CaOption, DataDir, PageOptions, TestOptions, coordinator_url,
 };
+use crate::cli::output_file::OutputFile;
 use crate::cli::print::print_line;
 use crate::cli::settings::Sources;
 use crate::cli::shipping::{Shipping, ship};
@@ -73,6 +75,11 @@ pub(crate) struct RunOptions {
     summary: Option<PathBuf>,
     #[command(flatten)]
     reports: ReportOptions,
+    /// Write the run to this file, such as main.bundle, if it is fit to be the --baseline of later runs: it finished, nothing of it
+    /// is missing, every threshold passed but those that had no baseline yet, and no request failed unless a threshold about
+    /// error_rate or failures passed. Otherwise the file stays as it is.
+    #[arg(long, env = "GREYLAG_SAVE_BASELINE", value_name = "FILE")]
+    save_baseline: Option<PathBuf>,
     /// Write Locust's CSV files and keep them up to date during the run: PREFIX_stats.csv, PREFIX_stats_history.csv,
     /// PREFIX_failures.csv and PREFIX_exceptions.csv.
     #[arg(long, env = "GREYLAG_CSV", value_name = "PREFIX")]
@@ -96,10 +103,19 @@ impl RunOptions {
     fn following(&self) -> Result<Following, Failure> {
         let csv = self.csv.clone();
         let csv = csv.map(|prefix| CsvFiles::new("--csv", prefix, self.csv_full_history));
+        let summary = self.summary.clone().map(SummaryFile::new).transpose()?;
+        let reports = ReportFiles::new(self.reports.clone())?;
+        let save_baseline = self.save_baseline.clone();
+        let save_baseline = save_baseline.map(SavedBaseline::new).transpose()?;
+        let files = summary.iter().map(SummaryFile::file);
+        let files = files.chain(reports.files());
+        let files = files.chain(save_baseline.iter().map(SavedBaseline::file));
+        refuse_one_file_for_two(&files.collect::<Vec<_>>())?;
         Ok(Following {
-            summary: self.summary.clone().map(SummaryFile::new).transpose()?,
-            reports: ReportFiles::new(self.reports.clone())?,
-            page_stays: self.coordinator.is_some(),
+            summary,
+            reports,
+            save_baseline,
+            kept: KeptResults::OnCoordinator,
             csv: csv.transpose()?,
             log: (!self.quiet).then(|| RunLog::new(self.coordinator.is_none())),
             only_summary: self.only_summary,
@@ -108,6 +124,21 @@ impl RunOptions {
             exit_code_on_breach: self.exit_code_on_breach,
         })
     }
+}
+
+/// Each would replace the one before.
+fn refuse_one_file_for_two(files: &[&OutputFile]) -> Result<(), Failure> {
+    for (at, file) in files.iter().enumerate() {
+        if let Some(other) = files[..at].iter().find(|other| other.is_same(file)) {
+            return Err(Failure::bad_input(format!(
+                "{} and {} cannot both be written to {}; give each a file of its own",
+                other.what(),
+                file.what(),
+                file.path().display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Runs a load test and follows it to its end. `custom` are the scenarios' own options as given by flags.
@@ -195,9 +226,16 @@ async fn run_on_agents(
     let run = api
         .start_run(&draft)
         .await
-        .map_err(|error| match shipping {
-            Shipping::Refused => Failure::bad_input(format!("{error}. {UPLOADS_OFF}")),
-            Shipping::NotNeeded | Shipping::Shipped { .. } => Failure::bad_input(error),
+        .map_err(|error| match (&shipping, &error) {
+            (Shipping::Refused, ApiError::Refused { status, .. }) if status.is_client_error() => {
+                Failure::bad_input(format!("{error}. {UPLOADS_OFF}"))
+            }
+            _ => {
+                let coordinator = api.page("");
+                error.of_start(&format!(
+                    "`greylag runs --coordinator {coordinator}` lists it then"
+                ))
+            }
         })?;
     print_line(format_args!(
         "Run #{} of {}: {}",

@@ -1,15 +1,16 @@
 //! `--csv PREFIX`: the files Locust writes under this option, and beside them whether their numbers are complete, kept up
 //! to date while a run is active.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::cli::api_client::{ApiClient, ApiError};
 use crate::cli::download::Download;
 use crate::cli::failure::Failure;
+use crate::cli::output_file::STDOUT;
+use crate::cli::replaced_file::ReplacedFile;
 use greylag_infra::RunId;
 use reqwest::StatusCode;
 
@@ -30,17 +31,14 @@ const WRITE_EVERY: Duration = Duration::from_secs(1);
 const HISTORY_EVERY: Duration = Duration::from_secs(5);
 
 /// Why a file could not be written.
+#[derive(Debug, thiserror::Error)]
 enum CsvError {
-    /// There is nothing to write.
-    Api(ApiError),
-    /// There is nowhere to write it.
-    Write(Failure),
-}
-
-impl From<ApiError> for CsvError {
-    fn from(error: ApiError) -> Self {
-        Self::Api(error)
-    }
+    /// What is to be written did not come.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// It cannot be written here.
+    #[error(transparent)]
+    Write(#[from] io::Error),
 }
 
 /// The files of one run.
@@ -71,7 +69,7 @@ impl CsvFiles {
             history_next: None,
             fails: false,
         };
-        if files.prefix.file_name().is_none() {
+        if files.prefix.file_name().is_none() || files.prefix == Path::new(STDOUT) {
             return Err(Failure::bad_input(format!(
                 "{option} needs a prefix for file names, such as {option} results/checkout"
             )));
@@ -79,7 +77,7 @@ impl CsvFiles {
         let directory = files.directory();
         std::fs::create_dir_all(directory)
             .and_then(|()| tempfile::tempfile_in(directory))
-            .map_err(|error| files.cannot_write(&error))?;
+            .map_err(|error| Failure::bad_input(files.cannot_write(&error)))?;
         Ok(files)
     }
 
@@ -95,14 +93,12 @@ impl CsvFiles {
                 return failed.then(|| "The CSV files can be written again.".to_owned());
             }
             // Whoever follows the run reports a coordinator that does not answer, and waits for it.
-            Err(CsvError::Api(ApiError::Unreachable { .. } | ApiError::Strange { .. })) => {
-                return None;
-            }
-            Err(CsvError::Api(error)) => {
-                let files = self.prefix.display();
-                format!("the CSV files {files}_*.csv cannot be written: {error}")
-            }
-            Err(CsvError::Write(failure)) => failure.to_string(),
+            Err(CsvError::Api(
+                ApiError::Unreachable { .. }
+                | ApiError::BrokenOff { .. }
+                | ApiError::Strange { .. },
+            )) => return None,
+            Err(error) => self.cannot_write(&error),
         };
         let failed = std::mem::replace(&mut self.fails, true);
         (!failed)
@@ -123,25 +119,37 @@ impl CsvFiles {
         Ok(())
     }
 
-    /// Writes everything, once the run has ended: what can be had of it, whatever else cannot.
+    /// Writes everything, once the run has ended: what can be had of it, whatever else cannot. `later` says how the files can be
+    /// had after that.
     ///
     /// # Errors
-    /// The first file that could not be written or had, by its name.
-    pub(crate) async fn finish(&self, api: &ApiClient, run_id: &RunId) -> Result<(), Failure> {
-        let mut failed = Ok(());
+    /// The files that could not be written or had, by their names.
+    pub(crate) async fn finish(
+        &self,
+        api: &ApiClient,
+        run_id: &RunId,
+        later: &str,
+    ) -> Result<(), Vec<Failure>> {
+        let mut failures = Vec::new();
+        let mut note = |ending: &str, written: Result<(), CsvError>| {
+            if let Err(error) = written {
+                let path = self.path(ending);
+                let path = path.display();
+                let failure = format!("{path} is not complete: {error}. {later}");
+                failures.push(Failure::failed(failure));
+            }
+        };
         for (kind, ending) in FILES {
-            let written = self.fetch(api, run_id, kind, ending).await;
-            failed = failed.and(written.map_err(|error| self.incomplete(ending, error)));
+            note(ending, self.fetch(api, run_id, kind, ending).await);
         }
-        let written = self.fetch_metrics(api, run_id).await;
-        failed = failed.and(written.map_err(|error| self.incomplete(CUSTOM_METRICS.1, error)));
+        note(CUSTOM_METRICS.1, self.fetch_metrics(api, run_id).await);
         // The whole, because late results have changed seconds that are written already.
-        let written = self.whole_history(api, run_id, None).await;
-        failed.and(
-            written
-                .map(drop)
-                .map_err(|error| self.incomplete(HISTORY, error)),
-        )
+        let history = self.whole_history(api, run_id, None).await;
+        note(HISTORY, history.map(drop));
+        match failures.is_empty() {
+            true => Ok(()),
+            false => Err(failures),
+        }
     }
 
     /// Adds the seconds that came since to the history.
@@ -153,14 +161,12 @@ impl CsvFiles {
         let mut history = api.history(run_id, self.full_history, Some(next)).await?;
         let next = history.next_second();
         let path = self.path(HISTORY);
-        let opened = File::options().append(true).open(&path);
-        let file = opened.map_err(|error| CsvError::Write(self.cannot_write(&error)))?;
+        let file = File::options().append(true).open(&path)?;
         let length = file.metadata().map_or(0, |known| known.len());
         let added = self.copy(&mut history, &file).await;
         if added.is_err() {
             // Not half of it: it is asked for again.
-            file.set_len(length)
-                .map_err(|error| CsvError::Write(self.cannot_write(&error)))?;
+            file.set_len(length)?;
         }
         added?;
         self.history_next = next;
@@ -177,18 +183,16 @@ impl CsvFiles {
     ) -> Result<Option<u32>, CsvError> {
         let mut history = api.history(run_id, self.full_history, from).await?;
         let next = history.next_second();
-        let written = |error: io::Error| CsvError::Write(self.cannot_write(&error));
-        let file = self.temporary().map_err(written)?;
-        self.copy(&mut history, file.as_file()).await?;
-        let kept = file.persist(self.path(HISTORY));
-        kept.map_err(|error| written(error.error))?;
+        let file = ReplacedFile::at(self.path(HISTORY));
+        let filled = file.begin()?;
+        self.copy(&mut history, filled.as_file()).await?;
+        file.finish(filled)?;
         Ok(next)
     }
 
     async fn copy(&self, history: &mut Download, mut file: &File) -> Result<(), CsvError> {
         while let Some(chunk) = history.chunk().await? {
-            file.write_all(&chunk)
-                .map_err(|error| CsvError::Write(self.cannot_write(&error)))?;
+            file.write_all(&chunk)?;
         }
         Ok(())
     }
@@ -201,7 +205,7 @@ impl CsvFiles {
         ending: &str,
     ) -> Result<(), CsvError> {
         let text = api.file(run_id, kind).await?;
-        self.write(ending, &text).map_err(CsvError::Write)
+        Ok(self.write(ending, &text)?)
     }
 
     /// Nothing of a run that has none, nor what an earlier run left under this prefix.
@@ -218,33 +222,21 @@ impl CsvFiles {
             0 | 1 => self.remove(ending),
             _ => self.write(ending, &text),
         };
-        written.map_err(CsvError::Write)
+        Ok(written?)
     }
 
-    fn remove(&self, ending: &str) -> Result<(), Failure> {
+    fn remove(&self, ending: &str) -> io::Result<()> {
         match std::fs::remove_file(self.path(ending)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.cannot_write(&error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
     }
 
-    /// A reader sees the old file or the new one, never half of one.
-    fn write(&self, ending: &str, text: &str) -> Result<(), Failure> {
-        let written = self.temporary().and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.persist(self.path(ending))
-                .map_err(|error| error.error)?;
-            Ok(())
-        });
-        written.map_err(|error| self.cannot_write(&error))
-    }
-
-    /// A file beside those that are meant, readable by whoever may read files made here.
-    fn temporary(&self) -> io::Result<tempfile::NamedTempFile> {
-        tempfile::Builder::new()
-            .prefix(".greylag-csv-")
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(self.directory())
+    fn write(&self, ending: &str, text: &str) -> io::Result<()> {
+        let file = ReplacedFile::at(self.path(ending));
+        let mut filled = file.begin()?;
+        filled.write_all(text.as_bytes())?;
+        file.finish(filled)
     }
 
     fn path(&self, ending: &str) -> PathBuf {
@@ -260,23 +252,9 @@ impl CsvFiles {
         }
     }
 
-    fn cannot_write(&self, error: &io::Error) -> Failure {
-        Failure::bad_input(format!(
-            "the CSV files {}_*.csv cannot be written: {error}",
-            self.prefix.display()
-        ))
-    }
-
-    fn incomplete(&self, ending: &str, error: CsvError) -> Failure {
-        let reason = match error {
-            CsvError::Api(error) => error.to_string(),
-            CsvError::Write(failure) => failure.to_string(),
-        };
-        let path = self.path(ending);
-        Failure::failed(format!(
-            "{} is not complete: {reason}. The results are kept; the file can be downloaded from the run's page",
-            path.display()
-        ))
+    fn cannot_write(&self, error: &impl std::fmt::Display) -> String {
+        let files = self.prefix.display();
+        format!("the CSV files {files}_*.csv cannot be written: {error}")
     }
 }
 
@@ -306,7 +284,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut files = CsvFiles::new("--csv", directory.path().join("run"), false).unwrap();
         assert_eq!(files.keep(&api, &"r".into()).await, None);
-        assert!(files.finish(&api, &"r".into()).await.is_err());
+        // All of them are named, with what can be done.
+        let failures = files.finish(&api, &"r".into(), "Export it.").await;
+        let failures = failures.unwrap_err();
+        assert_eq!(failures.len(), FILES.len() + 2);
+        assert!(
+            failures
+                .iter()
+                .all(|failure| failure.to_string().ends_with("Export it."))
+        );
     }
 
     /// The address of a coordinator that answers with this.
@@ -376,5 +362,6 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         assert!(CsvFiles::new("--csv", file.join("run"), false).is_err());
         assert!(CsvFiles::new("--csv", PathBuf::from("/"), false).is_err());
+        assert!(CsvFiles::new("--csv", PathBuf::from("-"), false).is_err());
     }
 }

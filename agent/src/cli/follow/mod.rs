@@ -1,10 +1,12 @@
 //! Following a run to its end: progress, the tables, the summary, the exit code.
 
 mod csv_files;
+mod kept_results;
 mod keys;
 mod progress;
 mod report_files;
 mod run_log;
+mod saved_baseline;
 mod shown_warnings;
 mod summary_file;
 mod thresholds;
@@ -20,10 +22,12 @@ use crate::cli::failure::{FAILED, Failure};
 use crate::cli::print::print_line;
 use crate::cli::signals::Signals;
 pub(crate) use csv_files::CsvFiles;
+pub(crate) use kept_results::KeptResults;
 use keys::Keys;
 use progress::ProgressDisplay;
 pub(crate) use report_files::{ReportFiles, ReportOptions};
 pub(crate) use run_log::RunLog;
+pub(crate) use saved_baseline::SavedBaseline;
 use shown_warnings::ShownWarnings;
 pub(crate) use summary_file::SummaryFile;
 
@@ -72,8 +76,10 @@ pub(crate) struct Following {
     pub(crate) summary: Option<SummaryFile>,
     /// Where the coordinator's reports go.
     pub(crate) reports: ReportFiles,
-    /// Whether the run's page is still there when this command has ended, so that reports may link to it.
-    pub(crate) page_stays: bool,
+    /// Where the run goes if later ones are to be compared with it.
+    pub(crate) save_baseline: Option<SavedBaseline>,
+    /// Where its results are when this command has ended.
+    pub(crate) kept: KeptResults,
     /// Where Locust's CSV files go.
     pub(crate) csv: Option<CsvFiles>,
     /// Repeats what users print; nothing of it when there is none.
@@ -180,10 +186,13 @@ pub(crate) async fn follow(
             }
             () = signals.next() => {
                 if stopped {
-                    return Err(Failure::failed(format!(
-                        "detached before the run ended; if the coordinator is still running, the run continues at {}",
-                        api.page_of(run)
-                    )));
+                    return Err(Failure::failed(match &following.kept {
+                        KeptResults::OnCoordinator => format!(
+                            "detached before the run ended; if the coordinator is still running, the run continues at {}",
+                            api.page_of(run)
+                        ),
+                        kept => format!("ended before the run had; {}", kept.place(api, run)),
+                    }));
                 }
                 stopped = true;
                 display.note("Stopping the run; requests in flight may finish. Press Ctrl-C again to leave immediately.");
@@ -200,22 +209,32 @@ pub(crate) async fn follow(
         for warning in shown_warnings.grown(&summary.warnings) {
             eprintln!("Warning, at the end of the run: {warning}");
         }
-        let shown = show_results(api, run, &last, &summary, following.summary.as_ref()).await;
-        let page = following.page_stays.then(|| api.page_of(run));
-        let reports = following
-            .reports
-            .write(patient, &run.id, page.as_deref())
+        // What can be shown and written is, whatever else cannot.
+        let mut failures = Vec::new();
+        failures.extend(show_results(api, run, &last, &summary).await.err());
+        if let Some(file) = &following.summary {
+            failures.extend(file.write(&summary).err());
+        }
+        let page = following.kept.page(api, run);
+        let later = following.kept.export(run);
+        let reports = &following.reports;
+        let reports = reports
+            .write(patient, &run.id, page.as_deref(), &later)
             .await;
+        failures.extend(reports.err().into_iter().flatten());
+        if let Some(file) = &following.save_baseline {
+            failures.extend(file.write(patient, &summary, &later).await.err());
+        }
         // Last, because the history of a long run takes long.
-        let written = match &following.csv {
-            Some(csv) => csv.finish(api, &run.id).await,
-            None => Ok(()),
-        };
-        shown.and(reports).and(written).map(|()| summary)
+        if let Some(csv) = &following.csv {
+            let written = csv.finish(api, &run.id, &later).await;
+            failures.extend(written.err().into_iter().flatten());
+        }
+        Failure::of_failures(&failures).map(|()| summary)
     };
     let interrupted = || {
-        let page = api.page_of(run);
-        format!("interrupted before all results were shown and written; they are kept ({page})")
+        let place = following.kept.place(api, run);
+        format!("interrupted before all results were shown and written; {place}")
     };
     let summary = signals.or_leave(shown, interrupted).await?;
     // Numbers that are wrong are no basis for anything that follows a run. That some are missing of one that Finished is what
@@ -271,7 +290,7 @@ async fn repeat_log(
     let Some(reading) = log else { return };
     match reading.read_on(api, &run.id).await {
         Ok(lines) => display.lines(&lines),
-        Err(ApiError::Unreachable { .. }) => {}
+        Err(ApiError::Unreachable { .. } | ApiError::BrokenOff { .. }) => {}
         Err(error) => {
             display.lines(&[format!("What users print cannot be shown: {error}")]);
             *log = None;
@@ -284,15 +303,17 @@ async fn show_results(
     run: &RunStarted,
     last: &Progress,
     summary: &Summary,
-    file: Option<&SummaryFile>,
 ) -> Result<(), Failure> {
     // A run that failed before its load began has nothing to show but why.
+    let mut tables_failed = Ok(());
     if last.failure_reason.is_none()
         || summary.totals.stats.requests > 0
         || !summary.errors.is_empty()
     {
-        let tables = api.tables(&run.id).await.map_err(Failure::failed)?;
-        print_line(format_args!("{}\n", tables.trim_end()));
+        match api.tables(&run.id).await {
+            Ok(tables) => print_line(format_args!("{}\n", tables.trim_end())),
+            Err(error) => tables_failed = Err(Failure::failed(error)),
+        }
     }
     let status = last.status.to_lowercase();
     match (&last.failure_reason, &summary.run.finished_early) {
@@ -311,8 +332,5 @@ async fn show_results(
     if !thresholds.is_empty() {
         print_line(format_args!("\n{thresholds}"));
     }
-    match file {
-        Some(file) => file.write(summary),
-        None => Ok(()),
-    }
+    tables_failed
 }

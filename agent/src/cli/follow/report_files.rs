@@ -7,8 +7,12 @@ use greylag_infra::RunId;
 use reqwest::StatusCode;
 
 use crate::cli::api_client::{ApiClient, ApiError};
+use crate::cli::download::SaveError;
 use crate::cli::failure::Failure;
 use crate::cli::output_file::OutputFile;
+
+/// Where a run's bundle is below its address.
+pub(super) const BUNDLE: &str = "bundle";
 
 /// Which files are to be written.
 #[derive(Debug, Clone, Default, Args)]
@@ -24,7 +28,7 @@ pub(crate) struct ReportOptions {
     #[arg(long, env = "GREYLAG_MARKDOWN", value_name = "FILE")]
     markdown: Option<PathBuf>,
     /// Write everything that is stored of the run to this file, such as main.bundle: the --baseline of later runs, or for `greylag
-    /// import`.
+    /// import`. Where results of a lost agent may still come, it can only be exported later.
     #[arg(long, env = "GREYLAG_BUNDLE", value_name = "FILE")]
     bundle: Option<PathBuf>,
 }
@@ -53,7 +57,7 @@ impl ReportFiles {
             ("report.html", "the page", html),
             ("junit.xml", "the JUnit file", junit),
             ("summary.md", "the Markdown summary", markdown),
-            ("bundle", "the bundle", bundle),
+            (BUNDLE, "the bundle", bundle),
         ];
         let mut reports = Vec::new();
         for (path, what, file) in asked {
@@ -65,36 +69,45 @@ impl ReportFiles {
         Ok(Self(reports))
     }
 
+    /// Which they are.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &OutputFile> {
+        self.0.iter().map(|report| &report.file)
+    }
+
     /// Writes each of them, with this address of the run's page in them if there is one. Each has the whole or is not touched.
+    /// `later` says how they can be had after that.
+    ///
+    /// # Errors
+    /// Those that were not written.
     pub(crate) async fn write(
         &self,
         api: &ApiClient,
         run: &RunId,
         page: Option<&str>,
-    ) -> Result<(), Failure> {
+        later: &str,
+    ) -> Result<(), Vec<Failure>> {
         let query: Vec<(&str, &str)> = page.map(|page| ("page", page)).into_iter().collect();
-        let mut written = Ok(());
+        let mut failures = Vec::new();
         for Report { path, file } in &self.0 {
-            let download = api.download(run, path, &query).await;
-            let saved = match download {
+            let saved = match api.download(run, path, &query).await {
                 Ok(download) => download.save(file).await.map(drop),
-                Err(error) => {
-                    let later = match error {
-                        // It would be answered the same, such as that the page is too large for a file.
-                        ApiError::Refused {
-                            status: StatusCode::INTERNAL_SERVER_ERROR,
-                            ..
-                        } => "",
-                        _ => "; use `greylag export` to write it",
-                    };
-                    Err(Failure::failed(format!(
-                        "{} was not written: {error}. The results are kept{later}",
-                        file.what()
-                    )))
-                }
+                Err(error) => Err(error.into()),
             };
-            written = written.and(saved);
+            if let Err(error) = saved {
+                let later = match &error {
+                    // It would be answered the same, such as that the page is too large for a file.
+                    SaveError::Api(ApiError::Refused {
+                        status: StatusCode::INTERNAL_SERVER_ERROR,
+                        ..
+                    }) => ". The results are kept".to_owned(),
+                    _ => format!(". {later}"),
+                };
+                failures.push(error.of_file(file, &later));
+            }
         }
-        written
+        match failures.is_empty() {
+            true => Ok(()),
+            false => Err(failures),
+        }
     }
 }

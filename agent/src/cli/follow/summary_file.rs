@@ -16,13 +16,18 @@ impl SummaryFile {
         OutputFile::new("the summary", path).map(Self)
     }
 
+    /// Which it is.
+    pub(crate) fn file(&self) -> &OutputFile {
+        &self.0
+    }
+
     /// Writes the summary. The file has all of it or is not touched.
     pub(crate) fn write(&self, summary: &impl serde::Serialize) -> Result<(), Failure> {
         let mut file = self.0.begin()?;
         let written = serde_json::to_writer_pretty(&mut file, summary)
             .map_err(std::io::Error::from)
             .and_then(|()| file.write_all(b"\n"));
-        written.map_err(|error| self.0.cannot_write(&error))?;
+        written.map_err(|error| self.0.failed(&error))?;
         self.0.finish(file)
     }
 }

@@ -1,6 +1,7 @@
 //! Coordinator and agent in this one process, for `run` and `demo`.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use greylag_infra::TestDraft;
@@ -20,7 +21,7 @@ use crate::agent::{Agent, AgentConfig, AgentHandle, Stay, machine_name, worker_c
 use crate::cli::api_client::ApiClient;
 use crate::cli::bundle_file::import_baseline;
 use crate::cli::failure::Failure;
-use crate::cli::follow::{Following, Outcome, follow, warn_about};
+use crate::cli::follow::{Following, KeptResults, Outcome, follow, warn_about};
 use crate::cli::listen::{listen, resolve};
 use crate::cli::options::{DataDir, PageOptions};
 use crate::cli::print::print_line;
@@ -93,6 +94,7 @@ pub(crate) struct Local {
     /// Whether the page can be looked at.
     is_open: bool,
     coordinator: Coordinator,
+    data_dir: PathBuf,
     agent: AgentHandle,
     server: JoinHandle<std::io::Result<()>>,
     ending: CancellationToken,
@@ -128,7 +130,7 @@ impl Local {
             });
         }
         let url = Url::parse(&format!("http://{address}")).map_err(Failure::failed)?;
-        let coordinator = start_coordinator(&data_dir).await?;
+        let (coordinator, data_dir) = start_coordinator(&data_dir).await?;
         let ending = CancellationToken::new();
         let server = tokio::spawn(serve(
             listener,
@@ -162,6 +164,7 @@ impl Local {
             token,
             is_open,
             coordinator,
+            data_dir,
             agent,
             server,
             ending,
@@ -179,7 +182,11 @@ impl Local {
         let mut draft = draft.clone();
         let patient = ApiClient::patient(self.url.clone(), self.token.clone(), None)?;
         import_baseline(&patient, &mut draft).await?;
-        let run = api.start_run(&draft).await.map_err(Failure::bad_input)?;
+        following.kept = KeptResults::In(self.data_dir.clone());
+        let run = api.start_run(&draft).await.map_err(|error| {
+            let look = "`greylag serve` in this directory lists it then, with what was measured";
+            error.of_start(look)
+        })?;
         let name = draft.name.as_deref().unwrap_or_default();
         if self.is_open {
             print_line(format_args!(
@@ -256,8 +263,8 @@ impl Local {
     }
 }
 
-/// A coordinator on the first of these directories that no other one uses.
-async fn start_coordinator(data_dir: &DataDir) -> Result<Coordinator, Failure> {
+/// A coordinator on the first of these directories that no other one uses, and which that is.
+async fn start_coordinator(data_dir: &DataDir) -> Result<(Coordinator, PathBuf), Failure> {
     let mut in_use: Option<StoreError> = None;
     for data_dir in data_dir.candidates() {
         let config = CoordinatorConfig {
@@ -274,7 +281,7 @@ async fn start_coordinator(data_dir: &DataDir) -> Result<Coordinator, Failure> {
                         data_dir.display()
                     );
                 }
-                return Ok(coordinator);
+                return Ok((coordinator, data_dir));
             }
             Err(error @ StoreError::InUse { .. }) => in_use = in_use.or(Some(error)),
             Err(error) => return Err(Failure::bad_input(error)),
