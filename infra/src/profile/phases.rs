@@ -8,7 +8,8 @@ use crate::base::RunTime;
 /// In which whole seconds of run time the load rises, is steady, and falls. Phases that have no whole second are missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Phases {
-    /// From the start of the run until the load is steady.
+    /// From the start of the run until the load first stops rising: until the first stretch in which it does not change. What
+    /// comes between that and the steady state is of no phase.
     pub ramp_up: Option<Range<u32>>,
     /// The longest stretch in which the load does not change; of several that are as long, the first with the greatest
     /// load. Missing where the load changes all the time.
@@ -31,26 +32,29 @@ impl LoadProfile {
     pub fn phases(&self, elapsed: RunTime) -> Phases {
         let elapsed_s = seconds_up(elapsed.as_micros());
         let end_us = self.ends_at.min(elapsed).as_micros();
+        let mut first: Option<u32> = None;
         let mut steady: Option<(Range<u32>, f64)> = None;
         for plateau in self.plateaus(end_us) {
             let seconds = seconds_up(plateau.from_us)..seconds_down(plateau.until_us);
-            if plateau.load > 0.0
-                && !seconds.is_empty()
-                && steady
-                    .as_ref()
-                    .is_none_or(|(best, load)| (seconds.len(), plateau.load) > (best.len(), *load))
+            if plateau.load <= 0.0 || seconds.is_empty() {
+                continue;
+            }
+            first.get_or_insert(seconds.start);
+            if steady
+                .as_ref()
+                .is_none_or(|(best, load)| (seconds.len(), plateau.load) > (best.len(), *load))
             {
                 steady = Some((seconds, plateau.load));
             }
         }
-        let Some((steady, _)) = steady else {
+        let Some((first, (steady, _))) = first.zip(steady) else {
             return Phases {
                 ramp_up: some(0..elapsed_s),
                 ..Phases::default()
             };
         };
         Phases {
-            ramp_up: some(0..steady.start),
+            ramp_up: some(0..first),
             ramp_down: some(steady.end..elapsed_s),
             steady: Some(steady),
         }
@@ -170,18 +174,27 @@ mod tests {
             over_us: 0,
         });
         let [up, steady, down] = phases(&ramp, RunTime::from_micros(20_500_000));
-        assert_eq!(up, Some(0..11), "5 users stay longer");
+        assert_eq!(up, Some(0..6), "10 users stay shorter, but stay");
         assert_eq!(steady, Some(11..20));
         assert_eq!(down, Some(20..21));
     }
 
     #[test]
-    fn of_several_plateaus_the_longest_is_the_steady_state_and_of_equal_ones_the_highest() {
+    fn of_several_plateaus_the_longest_is_the_steady_state_and_the_first_ends_the_ramp_up() {
         let up_and_down = profile(&[(0, 10, 5), (10, 50, 5), (45, 0, 5)], 50);
         assert_eq!(
             phases(&up_and_down, seconds(50)),
-            [Some(0..15), Some(15..45), Some(45..50)]
+            [Some(0..5), Some(15..45), Some(45..50)],
+            "the ramp-up ends at the first plateau"
         );
+        let spike = profile(&[(0, 20, 10), (120, 400, 5), (150, 20, 5)], 270);
+        assert_eq!(
+            phases(&spike, seconds(270)),
+            [Some(0..10), Some(155..270), None]
+        );
+        // Nothing rises while there is no load.
+        let later = profile(&[(0, 0, 0), (20, 10, 5)], 60);
+        assert_eq!(phases(&later, seconds(60))[0], Some(0..25));
         let equal = profile(&[(0, 10, 0), (20, 50, 0), (40, 20, 0)], 60);
         assert_eq!(phases(&equal, seconds(60))[1], Some(20..40));
     }

@@ -11,6 +11,9 @@ use super::extremes::SlidingExtremes;
 use super::tally::{Second, Tally};
 use super::{Need, ThresholdAbort};
 
+/// Why a threshold is breached whose value is within the limit in the end.
+const STOPPED_THE_RUN: &str = "the run was stopped for it";
+
 /// One threshold as far as seconds have been taken in.
 #[derive(Debug)]
 pub(super) struct Judge {
@@ -22,6 +25,9 @@ pub(super) struct Judge {
     seconds: Range<u32>,
     /// Windows lie before it: when the load has ended, only what was under way comes in.
     load_ends_s: u32,
+    /// Whether a number of requests may be 0: of one endpoint or tag only once it has been requested, in the phase or not,
+    /// because its name may be misspelled.
+    may_be_zero: bool,
     /// Of the phase, or of the window.
     tally: Tally,
     extremes: SlidingExtremes,
@@ -48,6 +54,7 @@ impl Judge {
             threshold: threshold.clone(),
             seconds,
             load_ends_s,
+            may_be_zero: !counts_one_name(threshold),
             tally: Tally::default(),
             extremes: SlidingExtremes::default(),
             taken_in: 0,
@@ -84,6 +91,19 @@ impl Judge {
         let arriving = self.arriving(seconds);
         let from = |second: u32| second.saturating_sub(width).max(self.seconds.start);
         from(arriving.start)..from(arriving.end)
+    }
+
+    /// Which of some seconds say whether what it is about is ever requested, while that is not known.
+    pub(super) fn looked_at(&self, seconds: &Range<u32>) -> Range<u32> {
+        match self.may_be_zero {
+            true => 0..0,
+            false => seconds.clone(),
+        }
+    }
+
+    /// Looks at these seconds for a request.
+    pub(super) fn look_at(&mut self, seconds: &[Second]) {
+        self.may_be_zero |= seconds.iter().any(|second| second.sums.requests() > 0);
     }
 
     /// Takes in seconds, each list with its first one, and lets others leave its window.
@@ -176,40 +196,58 @@ impl Judge {
         self.judge_phase(last, end - f64::from(self.seconds.start));
     }
 
+    /// What was measured and since when that is a breach, as far as it is known that there is something to measure.
+    fn measured(&self) -> (Option<f64>, Option<u32>) {
+        match self.may_be_zero {
+            true => (self.actual, self.breached_since),
+            false => (None, None),
+        }
+    }
+
     /// Whether the run is to be stopped for it when the seconds before `next` have been taken in.
     pub(super) fn abort(&self, next: u32) -> Option<ThresholdAbort> {
         let after_s = self.threshold.abort_after_s?;
-        let since_s = self.breached_since?;
+        let since_s = self.measured().1?;
         (next.saturating_sub(since_s) >= after_s).then(|| ThresholdAbort {
             threshold: self.threshold.to_string(),
             since_s,
         })
     }
 
-    /// How it stands when the seconds before `next` have been taken in.
-    pub(super) fn result(&self, next: u32) -> ThresholdResult {
-        // Before the first second its phases may not be known.
-        let is_judged = self.is_over || (next > 0 && next >= self.seconds.end);
+    /// How it stands when the seconds before `next` have been taken in, in a run that is or was stopped for a threshold: if it
+    /// was this one, it stays breached whatever came while the load ended.
+    pub(super) fn result(&self, next: u32, stopped: Option<&ThresholdAbort>) -> ThresholdResult {
+        let condition = self.threshold.to_string();
+        let (actual, mut breached_since) = self.measured();
+        let stopped_since = stopped.filter(|stopped| stopped.threshold == condition);
+        let has_recovered = stopped_since.is_some() && breached_since.is_none();
+        breached_since = stopped_since
+            .map(|stopped| stopped.since_s)
+            .or(breached_since);
+        // Before the first second its phases may not be known; and what was never requested may be so after the phase.
+        let is_past = next > 0 && next >= self.seconds.end;
+        let is_judged = self.is_over || (is_past && self.may_be_zero);
         let limit = self.limit.as_ref().ok().copied();
-        let state = match self.actual.zip(limit) {
+        let state = match actual.zip(limit) {
+            _ if breached_since.is_some() => ThresholdState::Breached,
             None if is_judged => ThresholdState::NoData,
             None => ThresholdState::Pending,
-            Some(_) if self.breached_since.is_some() => ThresholdState::Breached,
             Some((value, limit)) if self.threshold.holds(value, limit) => ThresholdState::Passed,
             Some(_) => ThresholdState::Pending,
         };
         let has_no_data = state == ThresholdState::NoData;
         ThresholdResult {
-            condition: self.threshold.to_string(),
+            condition,
             metric: self.threshold.metric_text(),
             unit: self.threshold.metric.unit(),
-            actual: self.actual,
+            actual,
             limit,
             state,
-            breached_since_s: self.breached_since,
+            breached_since_s: breached_since,
             explanation: match &self.limit {
                 // It is worth knowing before the run is over, too.
                 Err(why_unknown) => Some(why_unknown.clone()),
+                Ok(_) if has_recovered => Some(STOPPED_THE_RUN.to_owned()),
                 Ok(_) => has_no_data.then(|| self.why_no_data()),
             },
         }
@@ -234,6 +272,7 @@ impl Judge {
             (Some(width), _) if self.taken_in < width => {
                 format!("this part of the run took less than {width} s")
             }
+            _ if !self.may_be_zero => format!("no {requests} ended in the run"),
             (_, ThresholdMetric::Time(TimedSpan::Intended, _)) => {
                 format!("no {requests} with an intended start ended in this part of the run")
             }
@@ -254,6 +293,19 @@ impl Judge {
     }
 }
 
+/// Whether it is about how many requests of one name there were.
+fn counts_one_name(threshold: &Threshold) -> bool {
+    let has_name = match threshold.of {
+        ThresholdSubject::Endpoint { .. } | ThresholdSubject::Tag { .. } => true,
+        ThresholdSubject::All | ThresholdSubject::Metric { .. } => false,
+    };
+    let is_count = matches!(
+        threshold.metric,
+        ThresholdMetric::RequestsPerSecond | ThresholdMetric::Requests | ThresholdMetric::Failures
+    );
+    has_name && is_count
+}
+
 /// The least and the greatest of what a metric is about in a second, if there is any.
 fn ends_of(metric: ThresholdMetric, second: &Second) -> Option<(i64, i64)> {
     match metric {
@@ -267,5 +319,66 @@ fn ends_of(metric: ThresholdMetric, second: &Second) -> Option<(i64, i64)> {
             (!second.metric.is_empty()).then_some((numbers.min, numbers.max))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(text: &str, baseline: Result<f64, &str>) -> Judge {
+        let threshold = text.parse().expect("the text is a threshold");
+        Judge::new(&threshold, 0..u32::MAX, u32::MAX, baseline)
+    }
+
+    /// A second with so many requests and failures.
+    fn second(requests: u64, failures: u64) -> Second {
+        let mut second = Second::default();
+        second.sums.response.count = requests;
+        second.sums.failures = failures;
+        second
+    }
+
+    #[test]
+    fn a_run_without_failures_is_not_stopped_where_its_baseline_had_none() {
+        let mut judge = judge("error_rate < baseline + 10% abort after 2s", Ok(0.0));
+        judge.take_in((0, &vec![second(10, 0); 5]), (0, &[]));
+        assert_eq!(judge.abort(5), None);
+        assert_eq!(judge.result(5, None).state, ThresholdState::Passed);
+        judge.take_in((5, &vec![second(10, 1); 2]), (0, &[]));
+        let since_s = judge.abort(7).map(|abort| abort.since_s);
+        assert_eq!(since_s, Some(5));
+    }
+
+    #[test]
+    fn a_count_of_one_name_waits_for_its_first_request_in_the_phase_or_not() {
+        let mut judge = judge("rps >= 1 for GET /a abort after 2s", Ok(0.0));
+        judge.look_at(&[second(0, 0), second(0, 0), second(0, 0)]);
+        judge.take_in((0, &vec![second(0, 0); 3]), (0, &[]));
+        assert_eq!(judge.result(3, None).state, ThresholdState::Pending);
+        assert_eq!(judge.abort(3), None, "it may be misspelled");
+        // Elsewhere in the run.
+        judge.look_at(&[second(1, 0)]);
+        assert_eq!(judge.result(3, None).actual, Some(0.0));
+        assert_eq!(judge.abort(3).map(|abort| abort.since_s), Some(0));
+        assert_eq!(judge.looked_at(&(3..9)), 0..0, "it is known for good");
+    }
+
+    #[test]
+    fn what_stopped_the_run_stays_breached_and_nothing_else_does() {
+        let mut judge = judge("error_rate < 10% abort after 2s", Ok(0.0));
+        judge.take_in((0, &[second(10, 5)]), (0, &[]));
+        judge.take_in((1, &vec![second(100, 0); 3]), (0, &[]));
+        judge.finish(4.0);
+        let stopped = |threshold: &str| ThresholdAbort {
+            threshold: threshold.to_owned(),
+            since_s: 0,
+        };
+        let result = judge.result(4, Some(&stopped("error_rate < 10% abort after 2s")));
+        assert_eq!(result.state, ThresholdState::Breached);
+        assert_eq!(result.breached_since_s, Some(0));
+        assert_eq!(result.explanation.as_deref(), Some(STOPPED_THE_RUN));
+        let other = judge.result(4, Some(&stopped("error_rate < 10%")));
+        assert_eq!(other.state, ThresholdState::Passed);
     }
 }

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use greylag_infra::protocol::Endpoint;
 use greylag_infra::{
-    CustomStatistic, RunRecord, Threshold, ThresholdMetric, ThresholdResult, ThresholdSubject,
+    CustomStatistic, FailureReason, RunRecord, Threshold, ThresholdMetric, ThresholdResult, ThresholdSubject,
     TimeStatistic, TimedSpan,
 };
 
@@ -119,6 +119,19 @@ pub struct ThresholdAbort {
     pub since_s: u32,
 }
 
+impl ThresholdAbort {
+    /// The one for which a run is or was stopped.
+    pub(crate) fn of(run: &RunRecord) -> Option<Self> {
+        match run.phase.failure_reason() {
+            Some(FailureReason::ThresholdBreached { threshold, since_s }) => Some(Self {
+                threshold: threshold.clone(),
+                since_s: *since_s,
+            }),
+            _ => None,
+        }
+    }
+}
+
 /// What a run had up to some second: whether an evaluation knows all that is stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counted {
@@ -207,7 +220,8 @@ impl Evaluation {
         for judge in &mut self.judges {
             let arriving = judge.arriving(&seconds);
             let leaving = judge.leaving(&seconds);
-            for part in [&arriving, &leaving] {
+            let looked_at = judge.looked_at(&seconds);
+            for part in [&arriving, &leaving, &looked_at] {
                 let is_known =
                     |known: &(Need, Range<u32>, _)| known.0 == *judge.need() && known.1 == *part;
                 if !part.is_empty() && !known.iter().any(is_known) {
@@ -221,6 +235,8 @@ impl Evaluation {
                 found.map_or(&[][..], |(_, _, seconds)| seconds)
             };
             let (arriving_seconds, leaving_seconds) = (of(&arriving), of(&leaving));
+            let seconds_looked_at = of(&looked_at);
+            judge.look_at(seconds_looked_at);
             judge.take_in(
                 (arriving.start, arriving_seconds),
                 (leaving.start, leaving_seconds),
@@ -242,10 +258,13 @@ impl Evaluation {
         }
     }
 
-    /// How the thresholds stand.
-    pub(crate) fn results(&self) -> Vec<ThresholdResult> {
+    /// How the thresholds of this run stand.
+    pub(crate) fn results(&self, run: &RunRecord) -> Vec<ThresholdResult> {
+        let stopped = ThresholdAbort::of(run);
         let judges = self.judges.iter();
-        judges.map(|judge| judge.result(self.next)).collect()
+        judges
+            .map(|judge| judge.result(self.next, stopped.as_ref()))
+            .collect()
     }
 
     /// The first threshold for which the run is to be stopped.

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use greylag_infra::{FailureReason, LoadProfile, RunRecord, Threshold, ThresholdPhase};
+use greylag_infra::{LoadProfile, RunRecord, Threshold, ThresholdPhase};
+
+use super::ThresholdAbort;
 
 /// The seconds of a phase; `u32::MAX` is the end of the run. There are none of a phase that never comes.
 ///
@@ -16,7 +18,9 @@ pub(super) fn seconds_of(phase: ThresholdPhase, profile: &LoadProfile) -> Range<
     let load_ends_s = planned.ends_at.second();
     match phase {
         ThresholdPhase::Whole => 0..u32::MAX,
-        ThresholdPhase::AfterRampUp => phases.steady.map_or(NONE, |steady| steady.start..u32::MAX),
+        // Where the load is never steady, it never stops rising.
+        ThresholdPhase::AfterRampUp if phases.steady.is_none() => NONE,
+        ThresholdPhase::AfterRampUp => phases.ramp_up.map_or(0, |ramp_up| ramp_up.end)..u32::MAX,
         ThresholdPhase::RampUp => match (phases.ramp_up, phases.steady) {
             (Some(_), None) => 0..u32::MAX,
             (ramp_up, _) => ramp_up.unwrap_or(NONE),
@@ -39,8 +43,7 @@ pub(crate) fn loaded_seconds(threshold: &Threshold, run: &RunRecord) -> Range<u3
 /// comes in was under way, and windows of it would say that the target has become slower or serves less.
 pub(super) fn load_ends_s(run: &RunRecord) -> u32 {
     let planned = run.profile.ends_at.second();
-    let Some(FailureReason::ThresholdBreached { threshold, since_s }) = run.phase.failure_reason()
-    else {
+    let Some(ThresholdAbort { threshold, since_s }) = ThresholdAbort::of(run) else {
         return planned;
     };
     let after_s = threshold.parse::<Threshold>().ok();
@@ -86,6 +89,11 @@ mod tests {
         assert_eq!(all(&jump), [0..u32::MAX, 0..0, 0..60, 0..0]);
         let down = profile(&[(0, 10, 5), (50, 0, 10)], 60);
         assert_eq!(all(&down), [5..u32::MAX, 0..5, 5..50, 50..u32::MAX]);
+        let spike = profile(
+            &[(0, 20, 10), (120, 400, 5), (150, 20, 5)],
+            270,
+        );
+        assert_eq!(all(&spike), [10..u32::MAX, 0..10, 155..270, 0..0]);
         let endless = profile(&[(0, 10, 60)], 60);
         assert_eq!(all(&endless), [0..0, 0..u32::MAX, 0..0, 0..0]);
     }
@@ -104,6 +112,6 @@ mod tests {
     fn a_change_of_users_changes_the_phases() {
         let planned = profile(&[(0, 10, 5)], 60);
         let changed = planned.with_change(RunTime::of_second(10), 50, 5_000_000);
-        assert_eq!(all(&changed.unwrap())[0], 15..u32::MAX);
+        assert_eq!(all(&changed.unwrap()), [5..u32::MAX, 0..5, 15..60, 0..0]);
     }
 }

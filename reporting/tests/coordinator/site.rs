@@ -209,9 +209,13 @@ pub(crate) fn load_test() -> LoadTest {
 }
 
 pub(crate) fn snapshot(run_id: &RunId, seq: u64, requests: u64) -> Snapshot {
+    snapshot_of(run_id, seq, requests, Duration::from_millis(5))
+}
+
+pub(crate) fn snapshot_of(run_id: &RunId, seq: u64, requests: u64, response: Duration) -> Snapshot {
     let mut interval = Interval::default();
     for _ in 0..requests {
-        interval.record(Duration::from_millis(5), None, 100, None);
+        interval.record(response, None, 100, None);
     }
     Snapshot {
         run_id: run_id.clone(),

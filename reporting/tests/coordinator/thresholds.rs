@@ -26,6 +26,7 @@ async fn a_breach_stops_the_run_whichever_coordinator_saw_it_begin() {
         "requests >= 6 during whole",
         "requests >= 1000",
         "p95 < 1s for GET /misspelled",
+        "failures <= 0 for GET /misspelled",
     ];
     let thresholds = texts_of_thresholds.map(|text| text.parse().unwrap());
     let test = LoadTest {
@@ -41,7 +42,7 @@ async fn a_breach_stops_the_run_whichever_coordinator_saw_it_begin() {
     // Breached since second 1, seen by this coordinator.
     let states = until_judged(&site, &run_id, ThresholdState::Breached).await;
     use ThresholdState::{Breached, NoData, Passed, Pending};
-    assert_eq!(states, [Breached, Pending, Pending, Pending]);
+    assert_eq!(states, [Breached, Pending, Pending, Pending, Pending]);
     drop(agent);
     site.close().await;
 
@@ -54,7 +55,12 @@ async fn a_breach_stops_the_run_whichever_coordinator_saw_it_begin() {
         run_id: run_id.clone(),
     };
     assert_eq!(agent.receive().await, Some(stop));
-    assert_eq!(agent.snapshot(last(&run_id, 4, 6)).await, ack(&run_id, 4));
+    // What comes while the load ends brings the value back.
+    let recovered = Snapshot {
+        end: last(&run_id, 4, 6 + 400).end,
+        ..snapshot_of(&run_id, 4, 400, Duration::from_millis(1))
+    };
+    assert_eq!(agent.snapshot(recovered).await, ack(&run_id, 4));
     let reason = FailureReason::ThresholdBreached {
         threshold: texts_of_thresholds[0].to_owned(),
         since_s: 1,
@@ -68,16 +74,24 @@ async fn a_breach_stops_the_run_whichever_coordinator_saw_it_begin() {
         .unwrap();
     assert_eq!(summary.verdict, Some(TestVerdict::Failed));
     let states: Vec<_> = summary.thresholds.iter().map(|one| one.state).collect();
-    assert_eq!(states, [Breached, Passed, Breached, NoData]);
-    assert_eq!(summary.thresholds[0].breached_since_s, Some(1));
-    let explanation = summary.thresholds[3].explanation.as_deref();
+    assert_eq!(states, [Breached, Passed, Breached, NoData, NoData]);
+    let stopped = &summary.thresholds[0];
+    assert_eq!(stopped.breached_since_s, Some(1));
+    assert!(stopped.actual < stopped.limit, "{stopped:?}");
+    let explanation = |at: usize| summary.thresholds[at].explanation.as_deref();
+    assert_eq!(explanation(0), Some("the run was stopped for it"));
     assert_eq!(
-        explanation,
+        explanation(3),
         Some("no requests to GET /misspelled ended in this part of the run")
+    );
+    assert_eq!(
+        explanation(4),
+        Some("no requests to GET /misspelled ended in the run")
     );
     let log = texts(&site, &run_id).await;
     let said = |text: &str| log.iter().filter(|line| line.contains(text)).count();
     assert_eq!(said("Threshold breached: p95 < 2ms"), 1, "{log:#?}");
+    assert_eq!(said("holds again"), 0, "{log:#?}");
     for (words, count) in [
         ("verdict:failed", 1),
         ("verdict:passed", 0),

@@ -90,7 +90,7 @@ async fn junit_has_a_case_for_each_threshold_and_the_headline_numbers() {
     }
     assert_eq!(property("verdict"), "failed");
     assert_eq!(property("page"), "https://load.example/r");
-    let phase = "Of the whole run without its ramp-up, unless a threshold says otherwise";
+    let phase = "Of the run without its ramp-up (until the load first stops rising), unless a threshold says otherwise";
     assert_eq!(property("thresholds"), phase);
     let mut cases = suite.test_cases.iter();
     let run = cases.next().unwrap();
@@ -168,7 +168,7 @@ async fn markdown_shows_the_same_and_obeys_nothing() {
     );
     assert!(
         texts.contains("Verdict: failed (2 of 3 conditions failed)")
-            && texts.contains("Of the whole run without its ramp-up"),
+            && texts.contains("Of the run without its ramp-up"),
         "{texts}"
     );
     let thresholds = summary["thresholds"].as_array().unwrap();

@@ -122,14 +122,14 @@ Thresholds
   passed    p95 < 500ms          312 ms, limit 500 ms
   breached  error_rate < 1%      3.2 %, limit 1 %, breached since second 41
   no data   p95 < 2s for GET /x  nothing measured, limit 2000 ms (never requested)
-Of the whole run without its ramp-up, unless a threshold says otherwise.
+Of the run without its ramp-up (until the load first stops rising), unless a threshold says otherwise.
 Verdict: failed (2 of 3 conditions): error_rate < 1%; p95 < 2s for GET /x";
         assert_eq!(text(&results, TestVerdict::of(&results)), expected);
         let passed = &results[1..2];
         let expected = "\
 Thresholds
   passed  p95 < 500ms  312 ms, limit 500 ms
-Of the whole run without its ramp-up, unless a threshold says otherwise.
+Of the run without its ramp-up (until the load first stops rising), unless a threshold says otherwise.
 Verdict: ";
         let judged = text(passed, TestVerdict::of(passed));
         assert_eq!(judged, format!("{expected}passed (1 condition)"));

@@ -54,6 +54,15 @@ impl ThresholdUnit {
         }
     }
 
+    /// The least and the greatest value that there can be, where there are any.
+    pub(super) fn bounds(self) -> (Option<f64>, Option<f64>) {
+        match self {
+            Self::Ms | Self::PerSecond | Self::Count => (Some(0.0), None),
+            Self::Share => (Some(0.0), Some(1.0)),
+            Self::Number => (None, None),
+        }
+    }
+
     /// What a limit looks like, for messages.
     pub(super) fn expected(self) -> &'static str {
         match self {

@@ -128,7 +128,7 @@ impl BaselineChange {
         Ok(Some(Self { is_less, by }))
     }
 
-    /// Never below 0, where what is measured never is.
+    /// Never beyond what can be measured: not below 0, and of a share not above 100 %.
     fn changed(self, baseline: f64, unit: ThresholdUnit) -> f64 {
         let by = match self.by {
             ChangeBy::Percent(percent) => baseline.abs() * percent.fraction(),
@@ -139,9 +139,8 @@ impl BaselineChange {
         } else {
             baseline + by
         };
-        match unit {
-            ThresholdUnit::Number => changed,
-            _ => changed.max(0.0),
-        }
+        let (least, greatest) = unit.bounds();
+        let changed = least.map_or(changed, |least| changed.max(least));
+        greatest.map_or(changed, |greatest| changed.min(greatest))
     }
 }

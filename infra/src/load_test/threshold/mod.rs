@@ -104,12 +104,12 @@ pub enum ThresholdSubject {
 /// Which part of a run a threshold is about.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum ThresholdPhase {
-    /// The whole run without the ramp-up.
+    /// The run without its ramp-up, from where the load first stops rising.
     #[default]
     AfterRampUp,
-    /// Until the load is steady.
+    /// Until the load first stops rising.
     RampUp,
-    /// While the load does not change.
+    /// The longest stretch in which the load does not change.
     Steady,
     /// From there to the end.
     RampDown,
@@ -161,8 +161,7 @@ impl ThresholdPhase {
     ];
 
     /// What holds where none is written, as text beside the thresholds of a run.
-    pub const UNLESS_WRITTEN: &str =
-        "Of the whole run without its ramp-up, unless a threshold says otherwise";
+    pub const UNLESS_WRITTEN: &str = "Of the run without its ramp-up (until the load first stops rising), unless a threshold says otherwise";
 }
 
 impl Threshold {
@@ -182,9 +181,16 @@ impl Threshold {
         }
     }
 
-    /// Whether a value is within a limit, both in the metric's unit.
+    /// Whether a value is within a limit, both in the metric's unit. A baseline that is the best there can be, such as no
+    /// failures, cannot be improved on: then the same is enough, `<` or not.
     pub fn holds(&self, value: f64, limit: f64) -> bool {
-        self.comparison.holds(value, limit)
+        let (least, greatest) = self.metric.unit().bounds();
+        let best = match self.comparison.is_upper() {
+            true => least,
+            false => greatest,
+        };
+        let is_as_good = self.limit.is_of_baseline() && best == Some(limit) && value == limit;
+        is_as_good || self.comparison.holds(value, limit)
     }
 }
 

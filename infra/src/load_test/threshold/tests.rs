@@ -324,6 +324,41 @@ fn what_was_saved_is_read_though_it_is_refused_now() {
 }
 
 #[test]
+fn a_baseline_that_could_not_be_better_need_not_be_outdone() {
+    let holds = |text: &str, baseline: f64, value: f64| {
+        let threshold = parsed(text);
+        let limit = threshold.limit_value(Some(baseline)).unwrap();
+        threshold.holds(value, limit)
+    };
+    for text in [
+        "error_rate < baseline",
+        "error_rate < baseline + 10%",
+        "error_rate < baseline - 1pp",
+        "failures < baseline",
+        "skipped < baseline",
+        "generator.saturated < baseline",
+        "metric hits count < baseline",
+    ] {
+        assert!(holds(text, 0.0, 0.0), "{text}");
+        assert!(!holds(text, 0.0, 0.001), "{text}");
+    }
+    for text in [
+        "metric hits rate > baseline",
+        "metric hits rate > baseline + 1pp",
+    ] {
+        assert!(holds(text, 1.0, 1.0), "{text}");
+        assert!(!holds(text, 1.0, 0.999), "{text}");
+    }
+    // Of these there can always be less, or more.
+    assert!(!holds("metric depth max < baseline", 0.0, 0.0));
+    assert!(!holds("metric depth max > baseline", 1.0, 1.0));
+    assert!(!holds("rps > baseline", 1.0, 1.0));
+    assert!(!holds("error_rate < baseline", 0.5, 0.5));
+    // Whoever writes a number is taken at their word.
+    assert!(!parsed("error_rate > 100%").holds(1.0, 1.0));
+}
+
+#[test]
 fn the_length_is_limited_with_any_name() {
     let name = "\"".repeat(MAX_NAME_BYTES);
     let threshold = Threshold {

@@ -126,7 +126,7 @@ impl Store {
             let is_counted = |threshold: &Threshold| {
                 tag_of(&threshold.of).is_none_or(|tag| counted_tags.contains(&tag))
             };
-            let results = evaluation.results().into_iter();
+            let results = evaluation.results(&found).into_iter();
             kept.values = results
                 .zip(&record.test.thresholds)
                 .map(|(result, of)| result.actual.filter(|_| is_counted(of)))

@@ -88,7 +88,7 @@ impl Store {
             return Ok(shown);
         }
         let baseline = self.baseline(record).await?;
-        Ok(Arc::new(evaluation(record, &baseline).results()))
+        Ok(Arc::new(evaluation(record, &baseline).results(record)))
     }
 
     /// Judges the thresholds of a run as far as all of its agents have delivered, or for good when it is over; then the
@@ -106,7 +106,7 @@ impl Store {
             };
             let known = kept.take();
             let evaluation = self.continued(record, known, until).await?;
-            let mut results = evaluation.results();
+            let mut results = evaluation.results(record);
             results.extend(self.failures(record).await?);
             let judgement = Judgement {
                 results: Arc::new(results),
@@ -131,7 +131,7 @@ impl Store {
             let until = until.max(record.run_time(now).second());
             let mut evaluation = self.continued(record, known.take(), until).await?;
             evaluation.finish(record.elapsed_s(now));
-            let mut judged = evaluation.results();
+            let mut judged = evaluation.results(record);
             let baseline = self.baseline(record).await?;
             self.weigh_noise(record, &baseline, &mut judged).await?;
             judged.extend(self.failures(record).await?);

@@ -1,6 +1,6 @@
 //! Whether a run that is over differs from its baseline by more than the noise of both, by the statistics of a comparison.
 
-use greylag_infra::{FailureReason, RunRecord, Threshold, ThresholdResult, ThresholdState};
+use greylag_infra::{RunRecord, Threshold, ThresholdResult, ThresholdState};
 
 use super::baseline::KeptBaseline;
 use crate::compare::{
@@ -9,7 +9,7 @@ use crate::compare::{
 use crate::store::Store;
 use crate::store::error::{StoreError, StoreResult};
 use crate::store::scope::{Scope, Window};
-use crate::thresholds::{endpoint_of, loaded_seconds, tag_of};
+use crate::thresholds::{ThresholdAbort, endpoint_of, loaded_seconds, tag_of};
 
 impl Store {
     /// Says of each threshold about a baseline how much the run differs from it and how certain that is. A limit that is exceeded
@@ -133,10 +133,8 @@ fn weigh(
         _ if baseline > 0.0 => limit / baseline - 1.0,
         _ => return,
     };
-    let has_stopped_it = match record.phase.failure_reason() {
-        Some(FailureReason::ThresholdBreached { threshold, .. }) => *threshold == result.condition,
-        _ => false,
-    };
+    let has_stopped_it =
+        ThresholdAbort::of(record).is_some_and(|stopped| stopped.threshold == result.condition);
     let is_certain = match threshold.comparison.is_upper() {
         true => low > allowed,
         false => high < allowed,

@@ -2,8 +2,10 @@
 //! end, and at any second before, with fixed limits and with those of another run.
 
 mod condition;
+mod flat_load;
 mod naive;
 mod noise;
+mod perfect;
 
 use std::ops::Range;
 
@@ -31,7 +33,7 @@ struct Plan {
     phases: [Range<u32>; 3],
 }
 
-fn plans() -> [Plan; 3] {
+fn plans() -> [Plan; 4] {
     let plan = |steps: &[(u32, u64, u64)], phases| {
         let steps = steps.iter().map(|(at_s, users, over_s)| ProfileStep {
             at: RunTime::of_second(*at_s),
@@ -52,6 +54,11 @@ fn plans() -> [Plan; 3] {
             [0..130, 130..480, 480..u32::MAX],
         ),
         plan(&[(0, 100, 0)], [0..0, 0..600, 0..0]),
+        // A spike between two plateaus.
+        plan(
+            &[(0, 100, 20), (200, 400, 5), (240, 100, 5)],
+            [0..20, 245..600, 0..0],
+        ),
     ]
 }
 

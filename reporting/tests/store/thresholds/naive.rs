@@ -74,6 +74,20 @@ fn percentile(mut values: Vec<i64>, thousandths: u64) -> i64 {
     }
 }
 
+fn is_share(metric: Metric) -> bool {
+    matches!(
+        metric,
+        Metric::ErrorRate | Metric::Skipped | Metric::Saturated | Metric::Custom(_, Custom::Rate)
+    )
+}
+
+fn may_be_negative(metric: Metric) -> bool {
+    matches!(
+        metric,
+        Metric::Custom(_, Custom::Total | Custom::Last | Custom::Of(_))
+    )
+}
+
 impl<'a> Naive<'a> {
     pub(super) fn new(
         condition: &'a Condition,
@@ -83,7 +97,7 @@ impl<'a> Naive<'a> {
     ) -> Self {
         let [ramp_up, steady, ramp_down] = plan.phases.clone();
         let phase = match condition.during {
-            None => steady.start..u32::MAX,
+            None => ramp_up.end..u32::MAX,
             Some("ramp-up") => ramp_up,
             Some("steady") => steady,
             Some("ramp-down") => ramp_down,
@@ -94,15 +108,12 @@ impl<'a> Naive<'a> {
         };
         let changed = |by: &dyn Fn(f64) -> f64| {
             let changed = baseline.map(|baseline| baseline + by(baseline))?;
-            // What never is negative has no negative limit.
-            let may_be_negative = matches!(
-                condition.metric,
-                Metric::Custom(_, Custom::Total | Custom::Last | Custom::Of(_))
-            );
-            Some(if may_be_negative {
-                changed
-            } else {
-                changed.max(0.0)
+            // What never is negative has no negative limit, and no share is more than the whole.
+            let may_be_negative = may_be_negative(condition.metric);
+            Some(match may_be_negative {
+                true => changed,
+                false if is_share(condition.metric) => changed.clamp(0.0, 1.0),
+                false => changed.max(0.0),
             })
         };
         let limit = match condition.limit {
@@ -208,7 +219,27 @@ impl<'a> Naive<'a> {
 
     pub(super) fn is_breached(&self, value: Option<f64>) -> bool {
         let both = value.zip(self.limit);
-        both.is_some_and(|(value, limit)| !self.condition.sign.holds(value, limit))
+        let sign = self.condition.sign;
+        // No failures are not fewer than none, but as few as there can be.
+        let is_perfect = |limit: f64| match sign.is_upper {
+            true => limit == 0.0 && !may_be_negative(self.condition.metric),
+            false => limit == 1.0 && is_share(self.condition.metric),
+        };
+        both.is_some_and(|(value, limit)| {
+            let is_as_good =
+                self.condition.limit.is_of_baseline() && value == limit && is_perfect(limit);
+            !is_as_good && !sign.holds(value, limit)
+        })
+    }
+
+    /// Whether it counts requests of a name that was never requested before a second, and may be misspelled.
+    fn is_unheard_of(&self, until: u32) -> bool {
+        let counts = matches!(
+            self.condition.metric,
+            Metric::Rps | Metric::Requests | Metric::Failures
+        );
+        let is_requested = || self.events.iter().any(|event| event.second < until);
+        counts && self.condition.of.is_some() && !is_requested()
     }
 
     /// When the seconds before `until` are known; at the end of the run if it took so long.
@@ -219,6 +250,17 @@ impl<'a> Naive<'a> {
             Some(width) => self.windows(phase.start..phase.end.min(until).min(ENDS_S), width),
             None => self.whole(phase.start..phase.end.min(until), elapsed_s, is_done),
         };
+        if self.is_unheard_of(until) {
+            let state = match elapsed_s {
+                Some(_) => ThresholdState::NoData,
+                None => ThresholdState::Pending,
+            };
+            return Stands {
+                state,
+                since_s: None,
+                actual: None,
+            };
+        }
         let state = match actual.and(self.limit) {
             None if is_done => ThresholdState::NoData,
             None => ThresholdState::Pending,
