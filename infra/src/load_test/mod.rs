@@ -67,7 +67,7 @@ pub use shipped_build::{
 };
 pub use threshold::{
     BaselineChange, Comparison, CustomStatistic, MAX_ABORT_AFTER_S, MAX_THRESHOLD_BYTES,
-    MAX_THRESHOLDS, MAX_WITHIN_S, Percentile, TestVerdict, Threshold, ThresholdError,
+    MAX_THRESHOLDS, MAX_WITHIN_S, NeverJudged, Percentile, TestVerdict, Threshold, ThresholdError,
     ThresholdLimit, ThresholdMetric, ThresholdPhase, ThresholdProblem, ThresholdResult,
     ThresholdState, ThresholdSubject, ThresholdUnit, TimeStatistic, TimedSpan,
 };

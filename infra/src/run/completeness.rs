@@ -36,6 +36,13 @@ pub struct Completeness {
     /// What is missing of its load.
     #[serde(skip_serializing_if = "Coverage::is_full")]
     pub coverage: Coverage,
+    /// Until when its load was whole, in run time, if it was stopped before the planned end; what came later was under way.
+    /// None also of runs of earlier versions.
+    #[serde(
+        rename = "load_whole_until_us",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub load_whole_until: Option<RunTime>,
 }
 
 /// Something that was counted and may not be in the results.

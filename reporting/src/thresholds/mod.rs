@@ -6,7 +6,7 @@
 
 mod extremes;
 mod judge;
-mod phases;
+mod load;
 mod tally;
 
 use std::collections::BTreeSet;
@@ -14,13 +14,13 @@ use std::ops::Range;
 
 use greylag_infra::protocol::Endpoint;
 use greylag_infra::{
-    CustomStatistic, FailureReason, RunRecord, Threshold, ThresholdMetric, ThresholdResult, ThresholdSubject,
-    TimeStatistic, TimedSpan,
+    CustomStatistic, FailureReason, RunRecord, Threshold, ThresholdMetric, ThresholdResult,
+    ThresholdSubject, TimeStatistic, TimedSpan,
 };
 
 use self::judge::Judge;
-pub(crate) use self::phases::loaded_seconds;
-use self::phases::{load_ends_s, seconds_of};
+use self::load::load_ends_s;
+pub(crate) use self::load::loaded_seconds;
 pub(crate) use self::tally::Second;
 use crate::measure::arrivals::Arrivals;
 use crate::measure::interval::Measure;
@@ -162,7 +162,7 @@ impl Evaluation {
         Self {
             judges: judges
                 .map(|(threshold, baseline)| {
-                    let seconds = seconds_of(threshold.during, &run.profile);
+                    let seconds = threshold.during.seconds(&run.profile);
                     Judge::new(threshold, seconds, load_ends_s, baseline.ok_or(why_unknown))
                 })
                 .collect(),
@@ -175,7 +175,7 @@ impl Evaluation {
     pub(crate) fn is_of(&self, run: &RunRecord) -> bool {
         let load_ends_s = load_ends_s(run);
         let is_same = |(judge, threshold): (&Judge, &Threshold)| {
-            judge.is_of(&seconds_of(threshold.during, &run.profile), load_ends_s)
+            judge.is_of(&threshold.during.seconds(&run.profile), load_ends_s)
         };
         self.judges.iter().zip(&run.test.thresholds).all(is_same)
     }

@@ -15,6 +15,7 @@ mod limit;
 mod metric;
 mod parse;
 mod result;
+mod seconds;
 
 use std::fmt;
 use std::str::FromStr;
@@ -30,6 +31,7 @@ pub use limit::{BaselineChange, ThresholdLimit};
 pub use metric::{CustomStatistic, Percentile, ThresholdMetric, TimeStatistic, TimedSpan};
 pub(super) use parse::Clause;
 pub use result::{TestVerdict, ThresholdResult, ThresholdState};
+pub use seconds::NeverJudged;
 
 /// What the name of a custom metric stands behind.
 const METRIC: &str = "metric";
@@ -217,8 +219,7 @@ impl fmt::Display for Threshold {
                 write!(f, " for {}", parse::quoted(&of.to_string()))?;
             }
         }
-        let mut words = ThresholdPhase::WORDS.iter();
-        if let Some((word, _)) = words.find(|(_, phase)| *phase == self.during) {
+        if let Some(word) = self.during.word() {
             write!(f, " during {word}")?;
         }
         if let Some(seconds) = self.within_s {

@@ -94,14 +94,17 @@ impl RunLifecycle {
         reason: FailureReason,
         now: WallTime,
     ) -> Vec<RunEffect> {
+        // An agent says that it stops its load, or is missed, some time after it was there for sure.
+        let saved_until = self.agent(agent_id).map_or(0, |agent| agent.saved_until);
+        let load_until = since.min(RunTime::of_second(saved_until));
         if !reason.is_loss() || !self.record.goes_on_without_lost() {
-            return self.fail(reason, now);
+            return self.fail_after(load_until, reason, now);
         }
         let loss = Loss::of_agent(&self.name_of(agent_id), since.second(), reason.clone());
         let is_of_load = since < self.record.profile.ends_at;
         let is_new = is_of_load && self.record.completeness.coverage.add(loss.clone());
         if !self.is_any_left() {
-            return self.fail(reason, now);
+            return self.fail_after(load_until, reason, now);
         }
         match is_new {
             true => vec![self.log_of(&loss), RunEffect::Save],

@@ -286,6 +286,17 @@ impl RunLifecycle {
 
     /// Begins to fail, unless the run is failing already: the first reason stays.
     fn fail(&mut self, reason: FailureReason, now: WallTime) -> Vec<RunEffect> {
+        let load_until = self.record.run_time(now);
+        self.fail_after(load_until, reason, now)
+    }
+
+    /// The same where the load was whole only until then.
+    fn fail_after(
+        &mut self,
+        load_until: RunTime,
+        reason: FailureReason,
+        now: WallTime,
+    ) -> Vec<RunEffect> {
         if matches!(self.record.phase, RunPhase::Failing(_)) || self.record.phase.is_over() {
             return Vec::new();
         }
@@ -297,6 +308,8 @@ impl RunLifecycle {
             ));
         }
         self.record.phase = RunPhase::Failing(reason);
+        let is_early = self.record.started_at.is_some() && load_until < self.record.profile.ends_at;
+        self.record.completeness.load_whole_until = is_early.then_some(load_until);
         self.set_deadline(self.failing_deadline(now));
         effects.push(RunEffect::Save);
         effects.extend(

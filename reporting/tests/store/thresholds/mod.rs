@@ -6,6 +6,7 @@ mod flat_load;
 mod naive;
 mod noise;
 mod perfect;
+mod stopped;
 
 use std::ops::Range;
 

@@ -28,3 +28,33 @@ fn a_breached_threshold_stops_the_load_while_it_is_on() {
     assert_eq!(preparing.handle(breached(), at(1)), []);
     assert_eq!(preparing.record().phase, RunPhase::Preparing);
 }
+
+#[test]
+fn until_when_the_load_was_whole_is_kept_of_a_run_that_is_stopped() {
+    let after = |event: RunEvent, micros: u64| {
+        let mut run = running();
+        let started = run.record().started_at.expect("it is running");
+        for agent in ["a", "b"] {
+            let saved = RunEvent::ResultsSaved {
+                agent_id: agent.into(),
+                until: Some(20),
+            };
+            let _ = run.handle(saved, started + Duration::from_secs(22));
+        }
+        let _ = run.handle(event, started + Duration::from_micros(micros));
+        run.record().completeness.load_whole_until
+    };
+    let failing = || RunEvent::AgentFailing {
+        agent_id: "a".into(),
+        reason: FailureReason::other("no stock left"),
+    };
+    let stopped = after(RunEvent::StopAsked, 30_200_000);
+    assert_eq!(stopped, Some(RunTime::from_micros(30_200_000)));
+    assert_eq!(
+        after(breached(), 30_200_000),
+        Some(RunTime::from_micros(30_200_000))
+    );
+    // It says so after it has stopped.
+    assert_eq!(after(failing(), 22_500_000), Some(RunTime::of_second(20)));
+    assert_eq!(after(RunEvent::StopAsked, 60_500_000), None, "it was over");
+}
