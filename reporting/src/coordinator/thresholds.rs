@@ -6,6 +6,8 @@ use std::time::Duration;
 use greylag_infra::protocol::LogLine;
 use greylag_infra::{RunId, RunPhase, RunRecord, ThresholdResult, ThresholdState};
 
+use tokio::task::JoinHandle;
+
 use super::Coordinator;
 use super::owner::Command;
 use crate::store::StoreError;
@@ -23,8 +25,20 @@ pub(super) fn follow(coordinator: &Coordinator, run: &RunRecord) {
         coordinator: coordinator.clone(),
         run_id: run.id.clone(),
         said: is_new.then(Vec::new),
+        is_again: false,
     };
     tokio::spawn(follower.run());
+}
+
+/// Judges a run that is over again, because results of it came, if it has thresholds that were judged before.
+pub(super) fn judge_again(coordinator: &Coordinator, run_id: &RunId) -> JoinHandle<()> {
+    let follower = Follower {
+        coordinator: coordinator.clone(),
+        run_id: run_id.clone(),
+        said: None,
+        is_again: true,
+    };
+    tokio::spawn(follower.run())
 }
 
 /// Judges the runs that ended, or took results, just before an earlier coordinator did.
@@ -44,6 +58,8 @@ struct Follower {
     /// How the thresholds stood when it was last said in the run's log; none before they have been judged, where an earlier
     /// coordinator may have said it.
     said: Option<Vec<ThresholdState>>,
+    /// Whether it is only for results that came after they were judged. Before, whoever judges them first takes these in.
+    is_again: bool,
 }
 
 impl Follower {
@@ -74,6 +90,14 @@ impl Follower {
         if run.started_at.is_none() && !is_over {
             return Ok(false);
         }
+        if is_over && self.said.is_none() {
+            let last = store.last_results(&self.run_id).await?;
+            self.said = last.as_deref().map(states_of);
+        }
+        let was_judged = self.said.is_some() && !run.test.thresholds.is_empty();
+        if self.is_again && !was_judged {
+            return Ok(true);
+        }
         let judgement = store.judge(&run).await?;
         self.say(&judgement.results, is_over).await;
         if let Some(abort) = judgement.abort
@@ -90,8 +114,7 @@ impl Follower {
 
     /// Says in the run's log which thresholds have come to be breached, or hold again.
     async fn say(&mut self, results: &[ThresholdResult], is_over: bool) {
-        let states: Vec<ThresholdState> = results.iter().map(|result| result.state).collect();
-        let before = self.said.replace(states);
+        let before = self.said.replace(states_of(results));
         // What an earlier coordinator may have said is not said again, but for how it ended.
         let Some(before) = before.or_else(|| is_over.then(Vec::new)) else {
             return;
@@ -119,6 +142,10 @@ impl Follower {
             tracing::error!(%error, run = %self.run_id, "cannot save log lines");
         }
     }
+}
+
+fn states_of(results: &[ThresholdResult]) -> Vec<ThresholdState> {
+    results.iter().map(|result| result.state).collect()
 }
 
 /// What there is to say of a threshold that stood otherwise before.

@@ -19,7 +19,7 @@ use super::run_search::{CONDITION, RunFilter};
 use super::scope::{RowScope, Scope, is_only_agent};
 use super::second_rows::has_unattributed_changes;
 use super::secret_rows::definition_of;
-use super::thresholds::forget_results;
+use super::thresholds::outdate_results;
 
 /// Most runs one query returns.
 pub const MAX_RUNS_PER_QUERY: usize = 1_000;
@@ -339,12 +339,12 @@ pub(super) fn taking_late_results(connection: &Connection) -> StoreResult<Vec<Ru
 /// Most runs that are over and judged when a coordinator starts.
 const MAX_TO_JUDGE: u32 = 100;
 
-/// Runs that are over, have thresholds, and whose results of these are not kept.
+/// Runs that are over, have thresholds, and whose results of these are not kept or outdated.
 pub(super) fn to_judge(connection: &Connection) -> StoreResult<Vec<RunRecord>> {
     records(
         connection,
         &format!(
-            "is_over AND threshold_results IS NULL AND json_array_length(definition, '$.thresholds') > 0
+            "is_over AND (threshold_results IS NULL OR results_outdated) AND json_array_length(definition, '$.thresholds') > 0
              ORDER BY run DESC LIMIT {MAX_TO_JUDGE}"
         ),
     )
@@ -508,7 +508,7 @@ pub(super) fn late_results_came(
             .prepare_cached("UPDATE runs SET completeness = ?2 WHERE id = ?1")?
             .execute(params![id.as_str(), json(&record.completeness)])?;
     }
-    forget_results(connection, id)
+    outdate_results(connection, id)
 }
 
 /// The name of an agent of a run by its number.

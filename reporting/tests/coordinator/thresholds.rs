@@ -97,11 +97,78 @@ async fn a_breach_stops_the_run_whichever_coordinator_saw_it_begin() {
         ("verdict:passed", 0),
         ("verdict:none", 0),
     ] {
-        let filter = RunFilter {
-            search: words.into(),
-            ..RunFilter::default()
-        };
-        assert_eq!(store.runs(filter).await.unwrap().len(), count, "{words}");
+        assert_eq!(found(&site, words).await, count, "{words}");
+    }
+    site.close().await;
+}
+
+/// How many runs are found by these words.
+async fn found(site: &Site, words: &str) -> usize {
+    let filter = RunFilter {
+        search: words.into(),
+        ..RunFilter::default()
+    };
+    site.coordinator.store().runs(filter).await.unwrap().len()
+}
+
+async fn until_said(site: &Site, run_id: &RunId, words: &str) {
+    let said = async {
+        while !texts(site, run_id)
+            .await
+            .iter()
+            .any(|line| line.contains(words))
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let said = tokio::time::timeout(PATIENCE, said).await;
+    said.unwrap_or_else(|_| panic!("{words:?} should be in the log"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn late_results_are_judged_even_if_their_agent_dies_and_only_what_changes_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::open(dir.path(), Duration::from_millis(500)).await;
+    let mut agent = FakeAgent::join(&site.url, hello("a", &[])).await;
+    let thresholds = ["p95 < 2ms during whole", "max < 3ms during whole"];
+    let test = LoadTest {
+        thresholds: thresholds.map(|text| text.parse().unwrap()).to_vec(),
+        ..load_test()
+    };
+    let run_id = begin_test(&site, &mut agent, test).await;
+    assert_eq!(agent.snapshot(second(&run_id, 1)).await, ack(&run_id, 1));
+    drop(agent);
+    assert!(matches!(
+        site.until_over(&run_id).await,
+        RunPhase::Failed(_)
+    ));
+    let judged = async {
+        while found(&site, "verdict:failed").await == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, judged)
+        .await
+        .expect("the run should be judged");
+    until_said(&site, &run_id, "Threshold breached: max").await;
+    site.close().await;
+
+    let site = Site::open(dir.path(), PATIENCE).await;
+    assert_eq!(found(&site, "verdict:failed").await, 1);
+    let mut agent = FakeAgent::join(&site.url, hello("a", &[&run_id])).await;
+    assert!(matches!(agent.receive().await, Some(ToAgent::Stop { .. })));
+    let fast = snapshot_of(&run_id, 2, 400, Duration::from_millis(1));
+    assert_eq!(agent.snapshot(fast).await, ack(&run_id, 2));
+    assert_eq!(found(&site, "verdict:failed").await, 1, "as it was judged");
+    // It has not said that this was all.
+    drop(agent);
+    until_said(&site, &run_id, "Threshold holds again: p95").await;
+    assert_eq!(found(&site, "verdict:failed").await, 1);
+    let log = texts(&site, &run_id).await;
+    for condition in thresholds {
+        let words = format!("Threshold breached: {condition}");
+        let said = log.iter().filter(|line| line.contains(&words)).count();
+        assert_eq!(said, 1, "{condition}: {log:#?}");
     }
     site.close().await;
 }

@@ -1,9 +1,27 @@
 //! What agents hold of runs that are over: a run that gave an agent up takes its results for a while after the end.
 
+use std::collections::BTreeMap;
+
 use greylag_infra::protocol::ToAgent;
 use greylag_infra::{AgentId, Gap, RunId};
+use tokio::task::JoinHandle;
 
 use super::{Owner, count_check, log, thresholds};
+
+/// Runs that are over and of which results came, until their thresholds have been judged again.
+#[derive(Debug, Default)]
+pub(super) struct LateResults {
+    runs: BTreeMap<RunId, Late>,
+    judging: BTreeMap<RunId, JoinHandle<()>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Late {
+    /// Some came since the last tick.
+    New,
+    /// None came since.
+    Settled,
+}
 
 impl Owner {
     /// Tells an agent what becomes of a run that it holds and that is not active here: to hand it over, or to
@@ -71,7 +89,27 @@ impl Owner {
             Some(remark) => format!("agent {agent} delivered its remaining results. {remark}"),
         };
         log(&coordinator, run_id, vec![text]).await;
-        thresholds::follow(&coordinator, &record);
         coordinator.changed();
+    }
+
+    /// Results of a run that is over have been saved.
+    pub(super) fn late_results_came(&mut self, run_id: &RunId) {
+        self.late_results.runs.insert(run_id.clone(), Late::New);
+    }
+
+    /// Has runs judged again of which no results came for a tick: an agent may be gone before it has said that these were all, and
+    /// each time all of the run is read.
+    pub(super) fn judge_late_results(&mut self) {
+        let LateResults { runs, judging } = &mut self.late_results;
+        judging.retain(|_, task| !task.is_finished());
+        runs.retain(|run_id, late| {
+            if *late == Late::New || judging.contains_key(run_id) {
+                *late = Late::Settled;
+                return true;
+            }
+            let task = thresholds::judge_again(&self.coordinator, run_id);
+            judging.insert(run_id.clone(), task);
+            false
+        });
     }
 }

@@ -127,6 +127,7 @@ pub(super) struct Owner {
     ticks: u32,
     /// Tries whether the store can save again.
     trial: Option<JoinHandle<()>>,
+    late_results: late_results::LateResults,
 }
 
 impl Owner {
@@ -148,6 +149,7 @@ impl Owner {
             registry_changed: true,
             ticks: 0,
             trial: None,
+            late_results: late_results::LateResults::default(),
         };
         owner.publish();
         owner
@@ -335,6 +337,7 @@ impl Owner {
             self.coordinator.store().look_at_disk();
         }
         self.try_to_save();
+        self.judge_late_results();
         self.registry_changed = true;
         // Rates and times of a run change even while nothing comes in.
         if !self.runs.is_empty() {

@@ -28,6 +28,10 @@ impl Owner {
             }
         }
         for ((run_id, agent_id), saved) in &saved {
+            if !self.runs.contains_key(run_id) {
+                self.late_results_came(run_id);
+                continue;
+            }
             let event = RunEvent::ResultsSaved {
                 agent_id: agent_id.clone(),
                 until: saved.until,

@@ -9,7 +9,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 30] = [
+pub(super) const MIGRATIONS: [&str; 31] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -410,5 +410,9 @@ pub(super) const MIGRATIONS: [&str; 30] = [
     ALTER TABLE runs ADD COLUMN tag_requests INTEGER NOT NULL DEFAULT 0;    -- of tag_intervals, added up
     UPDATE runs SET tag_requests =
         (SELECT coalesce(sum(requests), 0) FROM tag_intervals WHERE tag_intervals.run = runs.run);
+",
+    // A run keeps its verdict until it has been judged again.
+    "
+    ALTER TABLE runs ADD COLUMN results_outdated INTEGER NOT NULL DEFAULT 0;    -- results came since its thresholds were judged
 ",
 ];

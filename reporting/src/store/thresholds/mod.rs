@@ -3,7 +3,7 @@
 //! While a run goes on, its evaluation is kept in memory and takes in each second once all agents have delivered it: it costs
 //! the same every second. What it says follows from the rows alone, so a coordinator that is restarted takes the seconds in
 //! again and says the same. When the run is over the results are stored with it, for lists and so that they are not computed
-//! again; results of agents that come later delete them.
+//! again; when results of agents come later they are outdated, and stay until the run has been judged again.
 
 mod baseline;
 mod noise;
@@ -97,25 +97,38 @@ impl Store {
     /// # Errors
     /// The run was not found, or the database failed.
     pub async fn judge(&self, record: &RunRecord) -> Result<Judgement, StoreError> {
+        if !record.phase.is_over() {
+            return self.judge_so_far(record).await;
+        }
+        let judged = self.judge_for_good(record).await;
+        // Whatever came of it: what is in memory is of a run in progress.
+        self.inner.thresholds.forget(&record.id);
+        judged
+    }
+
+    async fn judge_so_far(&self, record: &RunRecord) -> StoreResult<Judgement> {
         let judged = self.inner.thresholds.of(&record.id);
         let mut kept = judged.evaluation.lock().await;
-        if !record.phase.is_over() {
-            let until = match delivered_until(record) {
-                Some(until) => until,
-                None => self.end_second(&record.id).await?,
-            };
-            let known = kept.take();
-            let evaluation = self.continued(record, known, until).await?;
-            let mut results = evaluation.results(record);
-            results.extend(self.failures(record).await?);
-            let judgement = Judgement {
-                results: Arc::new(results),
-                abort: evaluation.abort(),
-            };
-            *judged.shown() = Some(Arc::clone(&judgement.results));
-            *kept = Some(evaluation);
-            return Ok(judgement);
-        }
+        let until = match delivered_until(record) {
+            Some(until) => until,
+            None => self.end_second(&record.id).await?,
+        };
+        let known = kept.take();
+        let evaluation = self.continued(record, known, until).await?;
+        let mut results = evaluation.results(record);
+        results.extend(self.failures(record).await?);
+        let judgement = Judgement {
+            results: Arc::new(results),
+            abort: evaluation.abort(),
+        };
+        *judged.shown() = Some(Arc::clone(&judgement.results));
+        *kept = Some(evaluation);
+        Ok(judgement)
+    }
+
+    async fn judge_for_good(&self, record: &RunRecord) -> StoreResult<Judgement> {
+        let judged = self.inner.thresholds.of(&record.id);
+        let mut kept = judged.evaluation.lock().await;
         if let Some(stored) = self.stored_results(&record.id).await? {
             return Ok(Judgement {
                 results: Arc::new(stored),
@@ -141,7 +154,6 @@ impl Store {
                 break;
             }
         }
-        self.inner.thresholds.forget(&record.id);
         Ok(Judgement {
             // As whoever asks next reads it: a number may change in its last place when it is read from a text.
             results: Arc::new(from_json(&json(&*results))?),
@@ -223,7 +235,7 @@ impl Store {
                 let verdict = TestVerdict::of(&results).map(|verdict| verdict.to_string());
                 connection
                     .prepare_cached(
-                        "UPDATE runs SET threshold_results = ?2, verdict = ?3 WHERE run = ?1",
+                        "UPDATE runs SET threshold_results = ?2, results_outdated = 0, verdict = ?3 WHERE run = ?1",
                     )?
                     .execute(params![key, json(&*results), verdict])?;
                 Ok(true)
@@ -232,7 +244,23 @@ impl Store {
         self.inner.writer.run(saved).await
     }
 
-    /// Runs that are over and whose thresholds have not been judged for good: the coordinator ended meanwhile.
+    /// How the thresholds of a run stood when they were last judged for good, even if results came since; none if they never
+    /// were.
+    ///
+    /// # Errors
+    /// The run was not found, or the database failed.
+    pub(crate) async fn last_results(
+        &self,
+        id: &RunId,
+    ) -> Result<Option<Vec<ThresholdResult>>, StoreError> {
+        let id = id.to_owned();
+        let query = move |connection: &rusqlite::Transaction<'_>| {
+            last_results(connection, key_of(connection, &id)?)
+        };
+        self.inner.readers.run(query).await
+    }
+
+    /// Runs that are over and whose thresholds have not been judged for good, or not since results came: the coordinator ended meanwhile.
     ///
     /// # Errors
     /// The database failed.
@@ -247,7 +275,18 @@ fn evaluation(record: &RunRecord, baseline: &KeptBaseline) -> Evaluation {
     Evaluation::new(record, &baseline.values, &baseline.why_unknown(record))
 }
 
+/// What is kept of a run to which nothing has come since.
 fn stored_results(connection: &Connection, run: i64) -> StoreResult<Option<Vec<ThresholdResult>>> {
+    let is_outdated: bool = connection
+        .prepare_cached("SELECT results_outdated FROM runs WHERE run = ?1")?
+        .query_row([run], |row| row.get(0))?;
+    match is_outdated {
+        true => Ok(None),
+        false => last_results(connection, run),
+    }
+}
+
+fn last_results(connection: &Connection, run: i64) -> StoreResult<Option<Vec<ThresholdResult>>> {
     let stored: Option<String> = connection
         .prepare_cached("SELECT threshold_results FROM runs WHERE run = ?1")?
         .query_row([run], |row| row.get(0))?;
@@ -256,7 +295,7 @@ fn stored_results(connection: &Connection, run: i64) -> StoreResult<Option<Vec<T
 
 /// Whether what is kept of a run's thresholds can be read.
 pub(super) fn check(connection: &Connection, run: i64) -> StoreResult<()> {
-    stored_results(connection, run)?;
+    last_results(connection, run)?;
     baseline::kept(connection, run).map(drop)
 }
 
@@ -269,10 +308,11 @@ pub(super) fn verdict_of(stored: Option<String>) -> Option<TestVerdict> {
         .find(|verdict| verdict.to_string() == stored)
 }
 
-/// Results came of a run that is over: its thresholds are to be judged again.
-pub(super) fn forget_results(connection: &Connection, id: &RunId) -> StoreResult<()> {
+/// Results came of a run that is over: its thresholds are to be judged again. Until then its verdict is the one that it had, so that
+/// lists are not without it.
+pub(super) fn outdate_results(connection: &Connection, id: &RunId) -> StoreResult<()> {
     connection
-        .prepare_cached("UPDATE runs SET threshold_results = NULL, verdict = NULL WHERE id = ?1")?
+        .prepare_cached("UPDATE runs SET results_outdated = 1 WHERE id = ?1")?
         .execute([id.as_str()])?;
     let key = key_of(connection, id)?;
     if !failures(connection, key)?.is_empty() {
@@ -306,4 +346,46 @@ fn delivered_until(record: &RunRecord) -> Option<u32> {
         .filter(|agent| agent.end.is_none() && !record.coverage().has_lost_agent(&agent.name));
     let until = awaited.map(|agent| agent.saved_until).min();
     until.or_else(|| record.agents.is_empty().then_some(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use greylag_infra::{Completeness, LoadProfile, LoadTest, RunPhase, WallTime};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_of_a_run_that_is_over_stays_in_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let new = RunRecord {
+            id: "r".into(),
+            number: 1,
+            test: LoadTest {
+                thresholds: vec!["rps > 1".parse().unwrap()],
+                ..LoadTest::default()
+            },
+            phase: RunPhase::Running,
+            created_at: WallTime::default(),
+            started_at: Some(WallTime::default()),
+            ended_at: None,
+            agents: Vec::new(),
+            profile: LoadProfile::default(),
+            completeness: Completeness::default(),
+        };
+        let mut record = store.create_run(new).await.unwrap();
+        let kept = || store.inner.thresholds.runs().len();
+        store.judge(&record).await.unwrap();
+        assert_eq!(kept(), 1);
+        record.phase = RunPhase::Finished;
+        record.ended_at = Some(WallTime::from_micros(10_000_000));
+        store.update_run(&record).await.unwrap();
+        for _ in 0..2 {
+            store.judge(&record).await.unwrap();
+            assert_eq!(kept(), 0, "also where the results are read");
+        }
+        record.id = "deleted".into();
+        assert!(store.judge(&record).await.is_err());
+        assert_eq!(kept(), 0);
+    }
 }
