@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::threshold::NeverJudged;
 use super::{LoadTest, NoHost, ScenarioInfo, UserTypeInfo};
-use crate::base::nearest;
+use crate::base::{RunTime, nearest};
 use crate::profile::{UserTypeWeight, equal_weights};
 
 /// Most names listed in a message.
@@ -47,6 +48,8 @@ pub enum MisfitError {
         "threshold `{threshold}` is for tag `{tag}`, which is in `exclude_tags`, too; leave out one of the two"
     )]
     TagExcluded { threshold: String, tag: String },
+    #[error("threshold `{threshold}` would never be judged: {why}")]
+    NeverJudged { threshold: String, why: NeverJudged },
 }
 
 impl MisfitError {
@@ -59,7 +62,9 @@ impl MisfitError {
             Self::NoUsers(_) => "user_types".to_owned(),
             Self::NoHost(_) => "host".to_owned(),
             Self::Declared(_) => "scenario".to_owned(),
-            Self::TagOfDeclared { .. } | Self::TagExcluded { .. } => "thresholds".to_owned(),
+            Self::TagOfDeclared { .. } | Self::TagExcluded { .. } | Self::NeverJudged { .. } => {
+                "thresholds".to_owned()
+            }
         }
     }
 }
@@ -102,6 +107,9 @@ impl LoadTest {
                 threshold: shown(&threshold.to_string()),
                 tag: shown(tag),
             });
+        }
+        if !self.follows_shape(scenario.has_shape) {
+            self.check_thresholds_are_judged()?;
         }
         for name in &self.selection.user_types {
             if !scenario.user_types.iter().any(|known| known.name == *name) {
@@ -153,10 +161,32 @@ impl LoadTest {
             return Err(MisfitError::Declared("user types to choose from"));
         }
         match self.thresholds_for_tags().next() {
-            None => Ok(()),
+            None => self.check_thresholds_are_judged(),
             Some((threshold, _)) => Err(MisfitError::TagOfDeclared {
                 threshold: shown(&threshold.to_string()),
             }),
+        }
+    }
+
+    /// Checks that what the test plans is long enough for its thresholds and has their phases. A load shape says only when it has
+    /// begun what it plans.
+    fn check_thresholds_are_judged(&self) -> Result<(), MisfitError> {
+        let profile = self.profile();
+        if profile.ends_at == RunTime::ZERO {
+            // How long it takes is not known, or a validation error of its own.
+            return Ok(());
+        }
+        let mut judged = self.thresholds.iter();
+        let never = judged.find_map(|threshold| {
+            let why = threshold.check_against(&profile).err()?;
+            Some((threshold, why))
+        });
+        match never {
+            Some((threshold, why)) => Err(MisfitError::NeverJudged {
+                threshold: shown(&threshold.to_string()),
+                why,
+            }),
+            None => Ok(()),
         }
     }
 
@@ -379,6 +409,26 @@ mod tests {
     }
 
     #[test]
+    fn a_load_shape_says_later_how_long_its_run_takes() {
+        let short = LoadTest {
+            duration_s: 120,
+            ..judging("p95 < 1s within 5m")
+        };
+        let shaped = ScenarioInfo {
+            has_shape: true,
+            ..scenario()
+        };
+        assert_eq!(short.check_choice(&shaped), Ok(()));
+        let refused = short.check_fits_declared().unwrap_err();
+        assert_eq!(refused.path(), "thresholds");
+        let long = LoadTest {
+            duration_s: 300,
+            ..short
+        };
+        assert_eq!(long.check_choice(&scenario()), Ok(()));
+    }
+
+    #[test]
     fn each_misfit_has_its_message() {
         let tagged = |tags: &[&str], excluded: &[&str]| {
             let mut test = test();
@@ -423,6 +473,13 @@ mod tests {
             (
                 contradictory,
                 "threshold `failures < 5 for tag slow` is for tag `slow`, which is in `exclude_tags`, too",
+            ),
+            (
+                LoadTest {
+                    duration_s: 120,
+                    ..judging("p95 < 1s within 5m")
+                },
+                "threshold `p95 < 1s within 5m` would never be judged: the run without its ramp-up takes 2m",
             ),
             (
                 selecting(&["web"]),

@@ -107,6 +107,11 @@ async fn each_error_stands_beside_its_field_and_the_cursor_in_the_first() {
             "error-workers",
             "9 workers but only 2 users",
         ),
+        (
+            "&duration=120&thresholds=p95+%3C+1s+within+5m",
+            "error-thresholds",
+            "would never be judged",
+        ),
     ] {
         site.post("/api/v1/infrastructures", r#"{"name":"empty"}"#)
             .await;
