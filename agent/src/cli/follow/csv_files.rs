@@ -273,6 +273,13 @@ mod tests {
         assert_eq!(std::fs::read_to_string(written).unwrap(), "c\r\n");
         let entries = std::fs::read_dir(directory.path().join("new")).unwrap();
         assert_eq!(entries.count(), 1);
+        // A link leads to the file that is meant.
+        let link = directory.path().join("new/run_failures.csv");
+        std::os::unix::fs::symlink("../meant.csv", &link).unwrap();
+        files.write("_failures.csv", "d\r\n").unwrap();
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        let meant = std::fs::read_to_string(directory.path().join("meant.csv"));
+        assert_eq!(meant.unwrap(), "d\r\n");
     }
 
     #[tokio::test]

@@ -56,3 +56,32 @@ impl KeptResults {
         }
     }
 }
+
+#[cfg(all(test, feature = "coordinator"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_with_the_command_is_no_longer_named() {
+        let api = ApiClient::new("http://127.0.0.1:9".parse().unwrap(), None, None).unwrap();
+        let run = RunStarted {
+            id: "abc123".into(),
+            number: 1,
+            url: "/runs/abc123".to_owned(),
+            page: None,
+            warnings: Vec::new(),
+        };
+        let kept = KeptResults::OnCoordinator;
+        let page = "http://127.0.0.1:9/runs/abc123";
+        assert_eq!(kept.page(&api, &run).as_deref(), Some(page));
+        assert!(kept.place(&api, &run).contains(page));
+        assert!(kept.export(&run).contains("`greylag export abc123`"));
+        let local = KeptResults::In("here".into());
+        assert_eq!(local.page(&api, &run), None);
+        let place = local.place(&api, &run);
+        assert!(!place.contains("http") && place.contains("`greylag serve --data here`"));
+        let export = local.export(&run);
+        let start = "start `greylag coordinator --data here`, then `greylag export abc123`";
+        assert!(export.contains(start), "{export}");
+    }
+}
