@@ -91,7 +91,9 @@ pub enum ThresholdProblem {
     #[error("the limit `{found}` is too large; the maximum is {most}")]
     TooLarge { found: String, most: &'static str },
     #[error("{metric} is never below 0; use `<= 0` with the unit, or a limit above 0")]
-    NeverHolds { metric: String },
+    NeverBelow { metric: String },
+    #[error("{metric} is never above {most}; use `>= {most}`, or a lower limit")]
+    NeverAbove { metric: String, most: &'static str },
     #[error("`{found}` is not a valid limit; after `baseline` write + or -, then {}", changes(*.unit))]
     Change { found: String, unit: ThresholdUnit },
     #[error("`{found}` is not expected after the limit; {}", or_meant(.nearest.as_deref(), &format!("what may follow is {CLAUSES}")))]

@@ -94,6 +94,10 @@ impl ThresholdLimit {
     pub(super) fn is_zero(self) -> bool {
         self == Self::Fixed(Amount::ZERO)
     }
+
+    pub(super) fn is_most(self, unit: ThresholdUnit) -> bool {
+        self == Self::Fixed(unit.most().0)
+    }
 }
 
 impl BaselineChange {

@@ -273,13 +273,17 @@ fn limit_of(
     let Some(limit) = ThresholdLimit::read(text, unit)? else {
         return Err(not_a_limit(text, metric, unit));
     };
-    let may_be_negative = unit == ThresholdUnit::Number;
-    if limit.is_zero() && comparison == Comparison::Below && !may_be_negative {
-        return Err(ThresholdProblem::NeverHolds {
-            metric: metric.to_string(),
-        });
+    let metric = metric.to_string();
+    match comparison {
+        Comparison::Below if limit.is_zero() && unit != ThresholdUnit::Number => {
+            Err(ThresholdProblem::NeverBelow { metric })
+        }
+        Comparison::Above if unit == ThresholdUnit::Share && limit.is_most(unit) => {
+            let (_, most) = unit.most();
+            Err(ThresholdProblem::NeverAbove { metric, most })
+        }
+        _ => Ok(limit),
     }
-    Ok(limit)
 }
 
 fn not_a_limit(text: &str, metric: ThresholdMetric, unit: ThresholdUnit) -> ThresholdProblem {

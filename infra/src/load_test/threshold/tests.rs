@@ -7,7 +7,7 @@ fn parsed(text: &str) -> Threshold {
 }
 
 /// What the canonical text of each is.
-const READ: [(&str, &str); 47] = [
+const READ: [(&str, &str); 48] = [
     ("p95 < 500ms", "p95 < 500ms"),
     ("p95<500ms", "p95 < 500ms"),
     ("  p99.9   <=  1.5s ", "p99.9 <= 1500ms"),
@@ -66,6 +66,7 @@ const READ: [(&str, &str); 47] = [
         "p95 < 1s for \"GET  /a\" within 1m",
     ),
     ("p95 < 1s for tag  api", "p95 < 1s for tag api"),
+    ("error_rate >= 100.00%", "error_rate >= 100%"),
     ("p95 < baseline", "p95 < baseline"),
     ("p95 < baseline+10%", "p95 < baseline + 10%"),
     ("p95 < baseline + 50ms", "p95 < baseline + 50ms"),
@@ -251,6 +252,8 @@ fn every_error_says_which_part_and_what_is_expected() {
         "error_rate < 0.01",
         "error_rate < 120%",
         "error_rate < 0%",
+        "error_rate > 100%",
+        "metric cached rate > 100.0%",
         "rps > 200/s",
         "rps > 200ms",
         "requests > many",
@@ -442,7 +445,7 @@ fn texts() -> impl Strategy<Value = String> {
     );
     let share = (
         "error_rate|skipped|generator\\.saturated",
-        "[0-9]{1,2}(\\.[0-9]{1,7})?%|100%",
+        "[0-9]{1,2}(\\.[0-9]{1,7})?%",
     );
     let number = ("rps|requests|failures", "[0-9]{1,9}(\\.[0-9]{1,6})?");
     let changed = prop::option::of("baseline( ?[+-] ?[0-9]{1,3}(\\.[0-9]{1,3})?%)?");
