@@ -15,6 +15,8 @@ use crate::base::{MAX_NAME_BYTES, OTHER, cut};
 pub const MAX_GENERATOR_NOTICES: usize = 200;
 /// Most subjects (hosts, tasks) kept apart for one kind and worker; further ones are together under [`OTHER`].
 pub const MAX_NOTICE_SUBJECTS: usize = 10;
+/// Most reasons of [`NoticeKind::TestFailed`] kept apart beside them, because each belongs to the verdict.
+const MAX_FAILED_REASONS: usize = 50;
 
 /// What the generator ran short of. New kinds may be added: a reader that does not know one takes it as
 /// `unknown`.
@@ -148,7 +150,13 @@ impl GeneratorNotices {
             return key;
         }
         let others = (kind, None, String::new());
-        if self.0.len() >= MAX_GENERATOR_NOTICES {
+        let is_reason = |key: &Key| key.0 == NoticeKind::TestFailed;
+        let reasons = self.0.keys().filter(|key| is_reason(key)).count();
+        let is_full = match is_reason(&key) {
+            true => reasons >= MAX_FAILED_REASONS,
+            false => self.0.len() - reasons >= MAX_GENERATOR_NOTICES,
+        };
+        if is_full {
             return others;
         }
         let subjects = self
@@ -318,7 +326,7 @@ impl fmt::Display for NoticeText<'_> {
             NoticeKind::TestFailed => {
                 self.seconds(f)?;
                 let reason = match subject.as_str() {
-                    "" => "several reasons",
+                    "" | OTHER => "several reasons",
                     subject => subject,
                 };
                 write!(f, "the scenario's code says that the test failed: {reason}")
@@ -412,6 +420,20 @@ mod tests {
         assert_eq!(sum, 2 * 21_000);
         let words = all.iter().last().unwrap().message(None);
         assert!(words.contains("worker"), "{words}");
+        // The verdict names its reasons beside whatever else there is, and they are bounded as well.
+        all.add(notice(NoticeKind::TestFailed, 7, "sold out", (1, 1)));
+        let reasons = |all: &GeneratorNotices| {
+            let reasons = all
+                .iter()
+                .filter(|one| one.kind == NoticeKind::TestFailed)
+                .map(|one| one.subject.clone());
+            reasons.collect::<Vec<_>>()
+        };
+        assert_eq!(reasons(&all), ["sold out"]);
+        for worker in 0..1_000 {
+            all.add(notice(NoticeKind::TestFailed, worker, "sold out", (1, 1)));
+        }
+        assert_eq!(reasons(&all).len(), MAX_FAILED_REASONS + 1);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use greylag_infra::protocol::OTHER;
 use greylag_infra::{GeneratorNotice, GeneratorNotices, NoticeKind, RunId, ThresholdResult};
 use rusqlite::{Connection, params};
 
@@ -82,7 +83,12 @@ pub(super) fn failures(connection: &Connection, run: i64) -> StoreResult<Vec<Thr
     let mut reasons: BTreeMap<String, (u64, u32)> = BTreeMap::new();
     for notice in of_run(connection, run)?.iter() {
         if notice.kind == NoticeKind::TestFailed {
-            let known = reasons.entry(notice.subject.clone());
+            // Two ways to be one of many.
+            let reason = match notice.subject.as_str() {
+                OTHER => "",
+                reason => reason,
+            };
+            let known = reasons.entry(reason.to_owned());
             let (times, since_s) = known.or_insert((0, u32::MAX));
             *times = times.saturating_add(notice.count);
             *since_s = notice.first_second.min(*since_s);

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ThresholdUnit;
+use crate::base::OTHER;
 
 /// What came of a threshold, or how it stands while the run is in progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,7 +66,7 @@ impl ThresholdResult {
     /// That the scenario's code said, so many times and from this second on, that the test failed.
     pub fn of_scenario(reason: &str, times: u64, since_s: u32) -> Self {
         let reason = match reason {
-            "" => "further reasons",
+            "" | OTHER => "further reasons",
             reason => reason,
         };
         Self {

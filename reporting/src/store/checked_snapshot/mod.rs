@@ -342,13 +342,16 @@ fn check_end(end: &AgentEnd) -> StoreResult<()> {
     Ok(())
 }
 
+/// Greatest number in a notice: an agent adds them up as long as no coordinator takes them.
+const MAX_NOTICE_NUMBER: u64 = 1 << 53;
+
 fn check_notice(notice: &GeneratorNotice) -> StoreResult<()> {
     if notice.first_second > notice.last_second {
         return Err(StoreError::InvalidSnapshot(
             "a notice ends before it begins".to_owned(),
         ));
     }
-    if notice.count.max(notice.worst) > crate::measure::interval::MAX_COUNT {
+    if notice.count.max(notice.worst) > MAX_NOTICE_NUMBER {
         return Err(StoreError::InvalidSnapshot(
             "a notice counts more than there can be".to_owned(),
         ));
