@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, and what they share.
 
+mod aligned_columns;
 mod api_client;
 mod api_error;
 mod bundle_file;

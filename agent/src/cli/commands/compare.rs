@@ -9,6 +9,7 @@ use greylag_reporting::{
     finding, plain_text, run_verdict, statistic_name,
 };
 
+use crate::cli::aligned_columns::aligned;
 use crate::cli::compare_asked::CompareAsked;
 use crate::cli::failure::Failure;
 use crate::cli::options::CoordinatorAccess;
@@ -191,17 +192,8 @@ fn metric_rows(metrics: &[ComparedMetric]) -> Vec<[String; 5]> {
 }
 
 fn print_table<const N: usize>(rows: &[[String; N]]) {
-    let widths: [usize; N] = std::array::from_fn(|column| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.max().unwrap_or(0)
-    });
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            line.push_str(cell);
-            line.extend(std::iter::repeat_n(' ', width - cell.chars().count() + 2));
-        }
-        print_line(line.trim_end());
+    for line in aligned(rows) {
+        print_line(line);
     }
 }
 

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::cli::aligned_columns::aligned;
 use crate::cli::api_client::RunsAsked;
 use crate::cli::failure::Failure;
 use crate::cli::options::CoordinatorAccess;
@@ -59,19 +60,7 @@ pub(super) fn print_table(runs: &[ListedRun]) {
     let rows: Vec<_> = std::iter::once(ListedRun::COLUMNS.map(str::to_owned))
         .chain(rows)
         .collect();
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.max().unwrap_or(0)
-    };
-    let widths: [usize; ListedRun::COLUMNS.len()] = std::array::from_fn(width);
-    for row in &rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            line.push_str(cell);
-            // By characters, as they stand on a terminal.
-            let missing = width - cell.chars().count() + 2;
-            line.extend(std::iter::repeat_n(' ', missing));
-        }
-        print_line(line.trim_end());
+    for line in aligned(&rows) {
+        print_line(line);
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use greylag_infra::{TestVerdict, ThresholdPhase, ThresholdResult};
 
 use super::WAIT_FOR_VERDICT;
+use crate::cli::aligned_columns::aligned;
 
 /// A line for each threshold, those that failed last, and the verdict, which names them; nothing without thresholds.
 pub(super) fn text(results: &[ThresholdResult], verdict: Option<TestVerdict>) -> String {
@@ -18,16 +19,9 @@ pub(super) fn text(results: &[ThresholdResult], verdict: Option<TestVerdict>) ->
         .chain(&failed)
         .map(|result| row(result))
         .collect();
-    let width = |column: usize| {
-        let widths = rows.iter().map(|row| row[column].chars().count());
-        widths.max().unwrap_or_default()
-    };
-    let (states, conditions) = (width(0), width(1));
     let mut text = String::from("Thresholds\n");
-    for [state, condition, measured] in &rows {
-        let line = format!("  {state:states$}  {condition:conditions$}  {measured}");
-        text.push_str(line.trim_end());
-        text.push('\n');
+    for line in aligned(&rows) {
+        let _ = writeln!(text, "  {line}");
     }
     let _ = writeln!(text, "{}.", ThresholdPhase::UNLESS_WRITTEN);
     let Some(verdict) = verdict else {
