@@ -227,7 +227,7 @@ pub fn main(scenarios: Vec<Scenario>) -> ExitCode {
         Command::Infrastructures(options) => in_runtime(infrastructures::infrastructures(options)),
         Command::Token(options) => in_runtime(token::token(options)),
         #[cfg(feature = "coordinator")]
-        Command::Coordinator(options) => in_runtime(coordinator::coordinator(*options)),
+        Command::Coordinator(options) => in_runtime(coordinator::coordinator(*options, &sources)),
         Command::Agent(options) => in_runtime(agent::agent(options, scenarios)),
         #[cfg(feature = "coordinator")]
         Command::Backup(options) => backup::backup(&options),

@@ -46,7 +46,7 @@ pub use agent_socket::agent_routes;
 pub use connection_faults::{ConnectionFault, ConnectionFaults};
 pub use dispatch::StartRefused;
 pub use machines::{InfrastructureMachines, ProvisionedInfrastructure, Provisioning, ShownMachine};
-pub use otlp::{Collector, PUSH_EVERY, PushAnswer};
+pub use otlp::{Collector, PUSH_EVERY, PushAnswer, PushError};
 pub(crate) use readiness::NotReady;
 pub use receive_budget::MAX_RECEIVED_BYTES;
 pub(crate) use receive_budget::{Meter, MeteredStream};
@@ -99,6 +99,7 @@ struct Shared {
     waiting_hellos: waiting_hellos::WaitingHellos,
     saving: saving::Saving,
     readiness: readiness::Readiness,
+    pushing: otlp::Pushing,
     news: agent_news::AgentNews,
     lease: Duration,
     provisioning: Provisioning,
@@ -170,6 +171,7 @@ impl Coordinator {
                 waiting_hellos: waiting_hellos::WaitingHellos::default(),
                 saving: saving::Saving::default(),
                 readiness: readiness::Readiness::default(),
+                pushing: otlp::Pushing::default(),
                 news: agent_news::AgentNews::default(),
                 lease: config.lease,
                 machines: machines::MachineBoard::of(&provisioning.infrastructures),
@@ -360,6 +362,7 @@ impl Coordinator {
         self.command(Command::Shutdown { reply }).await;
         // An owner that is gone already needs no shutdown.
         let _ = answer.await;
+        self.shared.pushing.end().await;
         self.shared.store.close().await;
     }
 

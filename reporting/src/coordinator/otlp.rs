@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -13,7 +13,9 @@ use greylag_infra::protocol::cut;
 use greylag_infra::{RunId, RunRecord};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message as _;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::Coordinator;
 use crate::plain_text::plain_text;
@@ -26,11 +28,27 @@ pub const PUSH_EVERY: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// When the counts of a run that is over are pushed again, because late results may have come.
 const AGAIN_AFTER_END: Duration = Duration::from_secs(60);
+/// The longest pause that a collector can ask for.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
+/// How long the end of a coordinator waits for its last push.
+const LAST_PUSH_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longest message of a collector that is logged, in bytes.
 const MAX_MESSAGE_BYTES: usize = 400;
 
 /// What became of a push: the encoded `ExportMetricsServiceResponse`, or why the collector does not have it.
-pub type PushAnswer = Pin<Box<dyn Future<Output = Result<Vec<u8>, String>> + Send>>;
+pub type PushAnswer = Pin<Box<dyn Future<Output = Result<Vec<u8>, PushError>> + Send>>;
+
+/// A collector does not have a push.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{reason}")]
+pub struct PushError {
+    /// Why, in the middle of a text.
+    pub reason: String,
+    /// Whether it may take the same message later.
+    pub may_pass: bool,
+    /// How long it wants to be left alone; up to a minute of it is waited for.
+    pub pause: Option<Duration>,
+}
 
 /// Where the counts of active runs are pushed to.
 #[derive(Clone)]
@@ -46,15 +64,55 @@ impl fmt::Debug for Collector {
     }
 }
 
+/// The task that pushes, where there is one.
+#[derive(Debug, Default)]
+pub(super) struct Pushing(Mutex<Option<(CancellationToken, JoinHandle<()>)>>);
+
+impl Pushing {
+    fn replace(&self, task: Option<(CancellationToken, JoinHandle<()>)>) -> Option<Ending> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *kept, task);
+        before.map(|(ending, task)| Ending { ending, task })
+    }
+
+    /// Pushes once more, and ends.
+    pub(super) async fn end(&self) {
+        let Some(Ending { ending, mut task }) = self.replace(None) else {
+            return;
+        };
+        ending.cancel();
+        if tokio::time::timeout(LAST_PUSH_TIMEOUT, &mut task)
+            .await
+            .is_err()
+        {
+            task.abort();
+            tracing::warn!(
+                "the OTLP collector did not answer to the last push within {} s",
+                LAST_PUSH_TIMEOUT.as_secs()
+            );
+        }
+    }
+}
+
+/// A task that is to end.
+struct Ending {
+    ending: CancellationToken,
+    task: JoinHandle<()>,
+}
+
 impl Coordinator {
-    /// Pushes the counts of active runs to a collector every ten seconds, and when a run has ended.
+    /// Pushes the counts of active runs to a collector every ten seconds, when a run has ended, and once more at the coordinator's
+    /// own end. In place of the one that was pushed to before.
     pub fn push_to(&self, collector: Collector) {
         let shared = Arc::downgrade(&self.shared);
-        tokio::spawn(async move {
+        let ending = CancellationToken::new();
+        let is_ending = ending.clone();
+        let task = tokio::spawn(async move {
             let mut pushes = Pushes::default();
             while let Some(shared) = shared.upgrade() {
                 let coordinator = Self { shared };
-                match pushes.push_if_due(&coordinator, &collector).await {
+                let is_last = is_ending.is_cancelled();
+                match pushes.push_if_due(&coordinator, &collector, is_last).await {
                     Ok(()) => {}
                     Err(StoreError::Closed) => return,
                     Err(error) => {
@@ -63,10 +121,19 @@ impl Coordinator {
                         tracing::warn!(%error, "cannot read what is pushed by OTLP now");
                     }
                 }
+                if is_last {
+                    return;
+                }
                 drop(coordinator);
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK_EVERY) => {}
+                    () = is_ending.cancelled() => {}
+                }
             }
         });
+        if let Some(before) = self.shared.pushing.replace(Some((ending, task))) {
+            before.task.abort();
+        }
     }
 }
 
@@ -80,6 +147,8 @@ struct Pushes {
     ended: BTreeMap<RunId, (Instant, Taken)>,
     /// What the collector made of the last one.
     taken: Taken,
+    /// Until when it wants to be left alone.
+    pause_until: Option<Instant>,
 }
 
 /// What a collector makes of a push, from good to bad.
@@ -90,7 +159,7 @@ enum Taken {
     /// It took the push with this to say, such as what it left out.
     Remarked(String),
     /// It does not have it, for this reason.
-    Not(String),
+    Not(PushError),
 }
 
 impl Taken {
@@ -98,10 +167,15 @@ impl Taken {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 
-    fn of(answer: Result<Vec<u8>, String>) -> Self {
+    /// Whether the same message may be taken later.
+    fn may_pass(&self) -> bool {
+        matches!(self, Self::Not(error) if error.may_pass)
+    }
+
+    fn of(answer: Result<Vec<u8>, PushError>) -> Self {
         let response = match answer {
             Ok(response) => response,
-            Err(reason) => return Self::Not(reason),
+            Err(error) => return Self::Not(error),
         };
         // Some answer by HTTP with a text of their own, which is success all the same.
         let response = ExportMetricsServiceResponse::decode(&*response).ok();
@@ -126,8 +200,9 @@ impl Pushes {
         &mut self,
         coordinator: &Coordinator,
         collector: &Collector,
+        is_last: bool,
     ) -> Result<(), StoreError> {
-        if !self.is_due(Instant::now()) && !self.has_one_ended(coordinator).await? {
+        if !is_last && !self.should_push(coordinator).await? {
             return Ok(());
         }
         self.begin(Instant::now());
@@ -151,6 +226,14 @@ impl Pushes {
         Ok(())
     }
 
+    async fn should_push(&self, coordinator: &Coordinator) -> Result<bool, StoreError> {
+        let now = Instant::now();
+        if self.pause_until.is_some_and(|until| now < until) {
+            return Ok(false);
+        }
+        Ok(self.is_due(now) || self.has_one_ended(coordinator).await?)
+    }
+
     /// Whether so much time has passed since the last push.
     fn is_due(&self, now: Instant) -> bool {
         self.last.is_none_or(|last| now - last >= PUSH_EVERY)
@@ -159,6 +242,7 @@ impl Pushes {
     /// A push begins.
     fn begin(&mut self, now: Instant) {
         self.last = Some(now);
+        self.pause_until = None;
         // Until something has been pushed, nothing waits for an end.
         self.unfinished.clear();
         self.ended
@@ -172,9 +256,16 @@ impl Pushes {
 
     /// The push of a run's counts has ended so.
     fn end(&mut self, run: RunId, is_over: bool, taken: Taken, now: Instant) {
+        if let Taken::Not(PushError {
+            pause: Some(pause), ..
+        }) = &taken
+        {
+            let until = now + (*pause).min(MAX_PAUSE);
+            self.pause_until = self.pause_until.max(Some(until));
+        }
         if !is_over {
             self.unfinished.insert(run);
-        } else if !matches!(taken, Taken::Not(_)) {
+        } else if !taken.may_pass() {
             self.ended.insert(run, (now, taken));
         }
     }
@@ -205,8 +296,8 @@ impl Pushes {
                     "the OTLP collector has taken the metrics of {alike} of {runs} runs with a remark: {message}"
                 );
             }
-            Taken::Not(reason) => tracing::warn!(
-                "the OTLP collector did not accept the metrics of {alike} of {runs} runs, trying again every {} s: {reason}",
+            Taken::Not(error) => tracing::warn!(
+                "the OTLP collector did not accept the metrics of {alike} of {runs} runs, trying again every {} s: {error}",
                 PUSH_EVERY.as_secs()
             ),
         }
@@ -219,6 +310,14 @@ mod tests {
     use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsPartialSuccess;
 
     use super::*;
+
+    fn refused(reason: &str, may_pass: bool) -> PushError {
+        PushError {
+            reason: reason.to_owned(),
+            may_pass,
+            pause: None,
+        }
+    }
 
     #[test]
     fn a_push_is_due_ten_seconds_after_the_last_one_began() {
@@ -235,26 +334,47 @@ mod tests {
     #[test]
     fn a_run_that_is_over_is_pushed_until_it_is_taken_and_once_a_minute_then() {
         let start = Instant::now();
-        let [goes_on, over, refused] = ["goes on", "over", "refused"].map(RunId::from);
+        let [goes_on, over, away, wrong] = ["goes on", "over", "away", "wrong"].map(RunId::from);
         let mut pushes = Pushes::default();
         pushes.begin(start);
         pushes.end(goes_on.clone(), false, Taken::Whole, start);
         pushes.end(over.clone(), true, Taken::Remarked("late".into()), start);
-        pushes.end(refused.clone(), true, Taken::Not("away".into()), start);
+        let not = |may_pass| Taken::Not(refused("a reason", may_pass));
+        pushes.end(away.clone(), true, not(true), start);
+        pushes.end(wrong.clone(), true, not(false), start);
         assert_eq!(pushes.unfinished, BTreeSet::from([goes_on.clone()]));
-        let wanted = |pushes: &Pushes| [&goes_on, &over, &refused].map(|run| pushes.is_wanted(run));
-        assert_eq!(wanted(&pushes), [true, false, true]);
+        let runs = [&goes_on, &over, &away, &wrong];
+        let wanted = |pushes: &Pushes| runs.map(|run| pushes.is_wanted(run));
+        assert_eq!(wanted(&pushes), [true, false, true, false]);
         pushes.begin(start + AGAIN_AFTER_END - Duration::from_millis(1));
-        assert_eq!(wanted(&pushes), [true, false, true]);
+        assert_eq!(wanted(&pushes), [true, false, true, false]);
         assert!(pushes.unfinished.is_empty(), "nothing waits for an end");
         pushes.begin(start + AGAIN_AFTER_END);
-        assert_eq!(wanted(&pushes), [true; 3]);
+        assert_eq!(wanted(&pushes), [true; 4]);
+    }
+
+    #[test]
+    fn a_collector_is_left_alone_as_long_as_it_asks_for_but_not_for_long() {
+        let start = Instant::now();
+        let mut pushes = Pushes::default();
+        pushes.begin(start);
+        for seconds in [30, 7, 100_000] {
+            let busy = PushError {
+                pause: Some(Duration::from_secs(seconds)),
+                ..refused("busy", true)
+            };
+            pushes.end("run".into(), false, Taken::Not(busy), start);
+            let longest = Duration::from_secs(seconds.max(30)).min(MAX_PAUSE);
+            assert_eq!(pushes.pause_until, Some(start + longest));
+        }
+        pushes.begin(start + MAX_PAUSE);
+        assert_eq!(pushes.pause_until, None);
     }
 
     #[test]
     fn the_worst_answer_to_a_push_counts() {
         let mut pushes = Pushes::default();
-        let not = || Taken::Not("too large".to_owned());
+        let not = || Taken::Not(refused("too large", false));
         pushes.note(vec![
             Taken::Whole,
             not(),
@@ -288,7 +408,7 @@ mod tests {
         assert_eq!(long.len(), MAX_MESSAGE_BYTES);
         assert_eq!(Taken::of(Ok(Vec::new())), Taken::Whole);
         assert_eq!(Taken::of(Ok(b"OK, thank you".to_vec())), Taken::Whole);
-        let away = Err("connection refused".to_owned());
-        assert_eq!(Taken::of(away), Taken::Not("connection refused".to_owned()));
+        let away = refused("connection refused", true);
+        assert_eq!(Taken::of(Err(away.clone())), Taken::Not(away));
     }
 }

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use greylag_infra::WallTime;
-use greylag_reporting::coordinator::{Collector, Coordinator, CoordinatorConfig, Provisioning};
+use greylag_infra::protocol::IntervalData;
+use greylag_infra::{RunPhase, RunRecord, WallTime};
+use greylag_reporting::coordinator::{
+    Collector, Coordinator, CoordinatorConfig, PUSH_EVERY, Provisioning, PushError,
+};
 use greylag_reporting::{Interval, plain_text};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
@@ -23,22 +26,39 @@ use crate::site::{AGENT, Site, load_test, snapshot};
 const RUN: &str = "abcdefabcdef";
 const WITHIN: Duration = Duration::from_secs(20);
 
+/// The messages that a coordinator pushes.
+struct Pushed(mpsc::Receiver<Vec<u8>>);
+
+impl Pushed {
+    fn by(coordinator: &Coordinator) -> Self {
+        let (sender, received) = mpsc::channel(10);
+        coordinator.push_to(Collector {
+            send: Arc::new(move |message| {
+                let sent = sender.try_send(message);
+                let not = |error: mpsc::error::TrySendError<_>| PushError {
+                    reason: error.to_string(),
+                    may_pass: true,
+                    pause: None,
+                };
+                Box::pin(async move { sent.map_err(not).map(|()| Vec::new()) })
+            }),
+        });
+        Self(received)
+    }
+
+    async fn next(&mut self) -> ExportMetricsServiceRequest {
+        let message = tokio::time::timeout(WITHIN, self.0.recv()).await;
+        let message = message.expect("a push").expect("the coordinator is there");
+        ExportMetricsServiceRequest::decode(&*message).expect("the official types read it")
+    }
+}
+
 /// The first push of a coordinator that has so many runs, a message for each.
 async fn pushed(coordinator: &Coordinator, runs: usize) -> Vec<ExportMetricsServiceRequest> {
-    let (sender, mut received) = mpsc::channel(10);
-    coordinator.push_to(Collector {
-        send: Arc::new(move |message| {
-            let sent = sender.try_send(message);
-            Box::pin(async move { sent.map_err(|error| error.to_string()).map(|()| Vec::new()) })
-        }),
-    });
+    let mut pushed = Pushed::by(coordinator);
     let mut messages = Vec::new();
     for _ in 0..runs {
-        let message = tokio::time::timeout(WITHIN, received.recv()).await;
-        let message = message.expect("a push").expect("the coordinator is there");
-        messages.push(
-            ExportMetricsServiceRequest::decode(&*message).expect("the official types read it"),
-        );
+        messages.push(pushed.next().await);
     }
     messages
 }
@@ -177,21 +197,24 @@ fn percentile(points: &[HistogramDataPoint], share: f64) -> (f64, f64) {
     panic!("no requests");
 }
 
+/// Ten seconds with four requests and a failed one, by itself, as agents report them.
+fn fifty_requests() -> Vec<IntervalData> {
+    let of_second = |second| {
+        let (mut ok, mut failed) = (Interval::default(), Interval::default());
+        for _ in 0..4 {
+            ok.record(Duration::from_millis(10), None, 100, None);
+        }
+        failed.record(Duration::from_millis(30), None, 0, Some("500"));
+        [ok.to_wire(second, 0), failed.to_wire(second, 0)]
+    };
+    (0..10).flat_map(of_second).collect()
+}
+
 #[tokio::test]
 async fn what_is_pushed_is_what_the_run_has_counted_also_after_a_restart() {
     let site = Site::start(None).await;
     let mut results = snapshot(RUN, "/cart", "500");
-    // Failed requests by themselves, as agents report them.
-    results.intervals = (0..10)
-        .flat_map(|second| {
-            let (mut ok, mut failed) = (Interval::default(), Interval::default());
-            for _ in 0..4 {
-                ok.record(Duration::from_millis(10), None, 100, None);
-            }
-            failed.record(Duration::from_millis(30), None, 0, Some("500"));
-            [ok.to_wire(second, 0), failed.to_wire(second, 0)]
-        })
-        .collect();
+    results.intervals = fifty_requests();
     // Seven that are still active.
     results.user_changes.truncate(1);
     results.user_changes[0].started = 7;
@@ -306,4 +329,62 @@ async fn each_of_a_few_agents_has_its_own_series_and_many_share_one() {
         .collect();
     let many = vec![(None, 66)];
     assert_eq!(said, [(few.clone(), few), (many.clone(), many)]);
+}
+
+/// A run with a user that is active, of a moment ago.
+async fn active_run(site: &Site) -> RunRecord {
+    let mut results = snapshot(RUN, "/cart", "500");
+    results.intervals = fifty_requests();
+    results.user_changes.truncate(1);
+    results.end = None;
+    let started_at = WallTime::from_micros(WallTime::of_system().as_micros() - 20_000_000);
+    site.running_run_since(RUN, load_test("shop"), results, started_at)
+        .await
+}
+
+fn requests(message: &ExportMetricsServiceRequest) -> u64 {
+    let points = durations(message).data_points.iter();
+    points.map(|point| point.count).sum()
+}
+
+fn pushed_at(message: &ExportMetricsServiceRequest) -> Duration {
+    Duration::from_nanos(durations(message).data_points[0].time_unix_nano)
+}
+
+#[tokio::test]
+async fn the_end_of_a_run_is_pushed_before_the_next_push_is_due() {
+    let site = Site::start(None).await;
+    let run = active_run(&site).await;
+    let mut pushed = Pushed::by(&site.coordinator);
+    let first = pushed.next().await;
+    assert_eq!(users(&first), [(Some(AGENT.to_owned()), 1)]);
+    let over = RunRecord {
+        phase: RunPhase::Finished,
+        ended_at: Some(WallTime::of_system()),
+        ..run
+    };
+    let store = site.coordinator.store();
+    store.update_run(&over).await.expect("the run is updated");
+    let last = pushed.next().await;
+    assert_eq!(users(&last), [(Some(AGENT.to_owned()), 0)]);
+    let after = pushed_at(&last) - pushed_at(&first);
+    assert!(after < PUSH_EVERY, "{after:?}");
+}
+
+#[tokio::test]
+async fn a_coordinator_that_ends_pushes_what_has_come_since() {
+    let site = Site::start(None).await;
+    active_run(&site).await;
+    let mut pushed = Pushed::by(&site.coordinator);
+    assert_eq!(requests(&pushed.next().await), 50);
+    let mut more = snapshot(RUN, "/cart", "500");
+    more.seq = 2;
+    more.intervals = fifty_requests();
+    more.user_changes.clear();
+    let store = site.coordinator.store();
+    let saved = store.save_snapshot(&RUN.into(), &AGENT.into(), more).await;
+    saved.expect("the results are saved");
+    site.coordinator.shutdown().await;
+    assert_eq!(requests(&pushed.next().await), 100);
+    assert_eq!(pushed.0.recv().await, None, "that was the last one");
 }

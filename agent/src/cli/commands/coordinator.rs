@@ -23,6 +23,7 @@ use crate::cli::listen::{cannot_listen, resolve};
 use crate::cli::options::{DEFAULT_DATA, seconds};
 use crate::cli::otlp::{OtlpOptions, collector_of};
 use crate::cli::print::print_line;
+use crate::cli::settings::Sources;
 use crate::cli::signals::{Hangup, Signals, at_hangup, exit_at_second_signal};
 use crate::cli::webhook::{WebhookOptions, webhook_of};
 use crate::open_files::raise_file_limit;
@@ -125,7 +126,10 @@ fn reload(tls: &Tls) {
 }
 
 /// Runs a coordinator until Ctrl-C, SIGTERM or SIGHUP; with a certificate SIGHUP reads that again.
-pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode, Failure> {
+pub(crate) async fn coordinator(
+    options: CoordinatorOptions,
+    sources: &Sources,
+) -> Result<ExitCode, Failure> {
     if !(SHORTEST_LEASE_S..=LONGEST_LEASE_S).contains(&options.lease) {
         return Err(Failure::bad_input(format!(
             "the lease must be between {SHORTEST_LEASE_S}s and {LONGEST_LEASE_S}s, got {}s",
@@ -135,7 +139,7 @@ pub(crate) async fn coordinator(options: CoordinatorOptions) -> Result<ExitCode,
     let public =
         PublicAddress::new(options.public_url, options.base_path).map_err(Failure::bad_input)?;
     let webhook = webhook_of(options.webhook, public.url())?;
-    let collector = collector_of(options.otlp)?;
+    let collector = collector_of(options.otlp, sources)?;
     let tls = tls_of(options.tls_cert, options.tls_key)?;
     let (scheme, hangup) = match tls {
         Some(_) => ("https", Hangup::Reload),

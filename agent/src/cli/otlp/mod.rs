@@ -11,9 +11,9 @@ use std::time::Duration;
 use axum::body::Bytes;
 use clap::{Args, ValueEnum};
 use greylag_infra::protocol::cut;
-use greylag_reporting::coordinator::{Collector, PushAnswer};
+use greylag_reporting::coordinator::{Collector, PushAnswer, PushError};
 use greylag_reporting::plain_text;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, Collected, LengthLimitError, Limited};
 use reqwest::redirect::Policy;
 use reqwest::{Body, Client, Method, RequestBuilder};
@@ -21,6 +21,7 @@ use url::Url;
 
 use super::failure::Failure;
 use super::options::trusting;
+use super::settings::Sources;
 use crate::http_client::client_of;
 use crate::innermost::innermost;
 
@@ -40,8 +41,20 @@ const USUAL_PORTS: [(u16, OtlpProtocol); 2] =
 /// Path of the method that takes metrics by gRPC, and of those by HTTP.
 const GRPC_PATH: &str = "opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 const HTTP_PATH: &str = "v1/metrics";
+/// The variable with the address that is pushed to by HTTP as it is.
+const WHOLE_ADDRESS: &str = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT";
 /// Status of gRPC for success.
 const GRPC_OK: &str = "0";
+/// Those after which the same message may be taken, by OTLP's specification (`otlp/#failures`): cancelled, deadline exceeded, resource exhausted, aborted, out of
+/// range, unavailable, data loss.
+const GRPC_MAY_PASS: [&str; 7] = ["1", "4", "8", "10", "11", "14", "15"];
+/// The same of HTTP (`otlp/#retryable-response-codes`).
+const HTTP_MAY_PASS: [StatusCode; 4] = [
+    StatusCode::TOO_MANY_REQUESTS,
+    StatusCode::BAD_GATEWAY,
+    StatusCode::SERVICE_UNAVAILABLE,
+    StatusCode::GATEWAY_TIMEOUT,
+];
 
 /// Options about a collector. Their variables are those of every program that speaks OTLP.
 #[derive(Debug, Args)]
@@ -161,18 +174,26 @@ fn percent_decoded(text: &str) -> Option<Vec<u8>> {
             bytes.push(byte);
             continue;
         }
-        let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
+        let digits = rest.get(..2)?;
+        // A sign would be read as one of the number.
+        if !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        let digits = std::str::from_utf8(digits).ok()?;
         bytes.push(u8::from_str_radix(digits, 16).ok()?);
         rest = &rest[2..];
     }
     Some(bytes)
 }
 
-/// The collector that these options name.
+/// The collector that these options name, which came from there.
 ///
 /// # Errors
 /// No client can be made.
-pub(crate) fn collector_of(options: OtlpOptions) -> Result<Option<Collector>, Failure> {
+pub(crate) fn collector_of(
+    options: OtlpOptions,
+    sources: &Sources,
+) -> Result<Option<Collector>, Failure> {
     let Some(OtlpUrl(mut url)) = options.otlp else {
         return Ok(None);
     };
@@ -182,8 +203,9 @@ pub(crate) fn collector_of(options: OtlpOptions) -> Result<Option<Collector>, Fa
         OtlpProtocol::Http => HTTP_PATH,
     };
     let base = url.path().trim_end_matches('/').to_owned();
-    // OTEL_EXPORTER_OTLP_METRICS_ENDPOINT has the path of the method already.
-    if protocol == OtlpProtocol::Grpc || !base.ends_with(&format!("/{HTTP_PATH}")) {
+    let is_whole =
+        sources.name("otlp") == Some(WHOLE_ADDRESS) || base.ends_with(&format!("/{HTTP_PATH}"));
+    if protocol == OtlpProtocol::Grpc || !is_whole {
         url.set_path(&format!("{base}/{path}"));
     }
     let mut headers = options
@@ -239,7 +261,10 @@ fn send(client: &Client, url: &Url, protocol: OtlpProtocol, message: Vec<u8>) ->
     let advice = advice(url, protocol);
     Box::pin(async move {
         let answer = answer(request, protocol).await;
-        answer.map_err(|reason| format!("{reason}{advice}"))
+        answer.map_err(|error| PushError {
+            reason: format!("{}{advice}", error.reason),
+            ..error
+        })
     })
 }
 
@@ -262,19 +287,38 @@ fn advice(url: &Url, protocol: OtlpProtocol) -> String {
 }
 
 /// Sends a request and reads the message in its answer.
-async fn answer(request: RequestBuilder, protocol: OtlpProtocol) -> Result<Vec<u8>, String> {
+async fn answer(request: RequestBuilder, protocol: OtlpProtocol) -> Result<Vec<u8>, PushError> {
     let response = request.send().await;
-    let response = response.map_err(|error| innermost(&error.without_url()))?;
+    let response = response.map_err(|error| may_pass(innermost(&error.without_url())))?;
     let status = response.status();
     if !status.is_success() {
-        return Err(format!("it answered with status {}", status.as_u16()));
+        return Err(PushError {
+            reason: format!("it answered with status {}", status.as_u16()),
+            may_pass: HTTP_MAY_PASS.contains(&status),
+            pause: pause_of(response.headers()),
+        });
     }
     let (head, body) = http::Response::<Body>::from(response).into_parts();
-    let body = bounded(body).await?;
+    let body = bounded(body).await.map_err(may_pass)?;
     match protocol {
         OtlpProtocol::Grpc => grpc_answer(&head.headers, body),
         OtlpProtocol::Http => Ok(body.to_bytes().into()),
     }
+}
+
+/// A push failed for a reason that may be another one next time.
+fn may_pass(reason: String) -> PushError {
+    PushError {
+        reason,
+        may_pass: true,
+        pause: None,
+    }
+}
+
+/// How long a collector wants to be left alone.
+fn pause_of(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+    Some(Duration::from_secs(seconds.trim().parse().ok()?))
 }
 
 /// Reads an answer up to [`MAX_ANSWER_BYTES`].
@@ -313,7 +357,7 @@ fn unframed(framed: &[u8]) -> Vec<u8> {
 }
 
 /// What gRPC says in the trailers, or in the headers of an answer without a message, and the message.
-fn grpc_answer(headers: &HeaderMap, body: Collected<Bytes>) -> Result<Vec<u8>, String> {
+fn grpc_answer(headers: &HeaderMap, body: Collected<Bytes>) -> Result<Vec<u8>, PushError> {
     let said = |name: &str| {
         let trailers = body.trailers();
         let value = trailers.and_then(|trailers| trailers.get(name));
@@ -324,19 +368,27 @@ fn grpc_answer(headers: &HeaderMap, body: Collected<Bytes>) -> Result<Vec<u8>, S
         let text = decoded.map_or(text, |bytes| String::from_utf8_lossy(&bytes).into_owned());
         Some(cut(plain_text(&text).trim(), MAX_REASON_BYTES).into_owned())
     };
-    match said("grpc-status").as_deref() {
-        Some(GRPC_OK) => Ok(unframed(&body.to_bytes())),
+    let (reason, may_pass) = match said("grpc-status").as_deref() {
+        Some(GRPC_OK) => return Ok(unframed(&body.to_bytes())),
         Some(status) => {
             let message = said("grpc-message").unwrap_or_default();
-            Err(format!("it answered with gRPC status {status} {message}")
-                .trim_end()
-                .to_owned())
+            let reason = format!("it answered with gRPC status {status} {message}");
+            (
+                reason.trim_end().to_owned(),
+                GRPC_MAY_PASS.contains(&status),
+            )
         }
-        None => Err(
+        None => (
             "its answer is not one of gRPC; --otlp-protocol http/protobuf may be what it speaks"
                 .to_owned(),
+            false,
         ),
-    }
+    };
+    Err(PushError {
+        reason,
+        may_pass,
+        pause: None,
+    })
 }
 
 #[cfg(test)]

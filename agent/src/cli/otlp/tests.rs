@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::cli::private_server::PrivateServer;
+use crate::cli::settings::{Origin, Rank};
 
 #[derive(Parser)]
 struct Command {
@@ -16,8 +17,23 @@ struct Command {
 }
 
 fn collector(arguments: &[&str]) -> Collector {
+    collector_from("--otlp", arguments)
+}
+
+/// A collector whose address was given by this name.
+fn collector_from(name: &str, arguments: &[&str]) -> Collector {
     let command = Command::parse_from([&["greylag"], arguments].concat());
-    collector_of(command.otlp).unwrap().unwrap()
+    let origin = Origin::new(Rank::SharedVariable, name);
+    let sources = Sources::new([("otlp".to_owned(), origin)]);
+    collector_of(command.otlp, &sources).unwrap().unwrap()
+}
+
+/// Why a push fails, and whether it may succeed later.
+async fn refused(collector: &Collector, message: &str) -> (String, bool) {
+    let error = (collector.send)(message.as_bytes().to_vec())
+        .await
+        .unwrap_err();
+    (error.reason, error.may_pass)
 }
 
 #[test]
@@ -28,7 +44,7 @@ fn headers_are_pairs_and_are_not_shown() {
     assert_eq!(headers.0["authorization"], "Bearer geheim");
     assert_eq!(headers.0["x-tenant"], "a=b");
     assert!(!format!("{headers:?} {:?}", headers.0).contains("geheim"));
-    for wrong in ["authorization", "a b=c", "a=%2", "a=%zz", "a=%0a"] {
+    for wrong in ["authorization", "a b=c", "a=%2", "a=%zz", "a=%+5", "a=%0a"] {
         assert!(wrong.parse::<OtlpHeaders>().is_err(), "{wrong}");
     }
     for wrong in ["collector:4317", "ftp://c", "http://c?x=1", ""] {
@@ -75,7 +91,12 @@ async fn a_push_by_http_is_the_message() {
     let endless = || async { vec![b'x'; MAX_ANSWER_BYTES + 1] };
     let router = Router::new()
         .route("/otel/v1/metrics", post(take))
-        .route("/long/v1/metrics", post(endless));
+        .route("/long/v1/metrics", post(endless))
+        .route(
+            "/busy/v1/metrics",
+            post(|| async { (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "120")]) }),
+        )
+        .route("/push", post(|| async { "pushed" }));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async { axum::serve(listener, router).await });
@@ -93,19 +114,30 @@ async fn a_push_by_http_is_the_message() {
         b"counts".to_vec(),
     );
     assert_eq!(*got.lock().unwrap(), [said]);
-    // As OTEL_EXPORTER_OTLP_METRICS_ENDPOINT has it.
-    let long = format!("http://{address}/long/v1/metrics");
-    let long = collector(&[&["--otlp", &long][..], &protocol[..]].concat());
-    let refused = (long.send)(Vec::new()).await.unwrap_err();
-    assert_eq!(refused, "its answer is longer than 64 KiB");
-    let elsewhere = format!("http://{address}/");
-    let wrong = collector(&[&["--otlp", &elsewhere][..], &protocol[..]].concat());
-    let refused = (wrong.send)(Vec::new()).await.unwrap_err();
-    assert_eq!(refused, "it answered with status 404");
+    let at = |path: &str| {
+        let url = format!("http://{address}{path}");
+        collector(&[&["--otlp", &url][..], &protocol[..]].concat())
+    };
+    let too_long = ("its answer is longer than 64 KiB".to_owned(), true);
+    assert_eq!(refused(&at("/long/v1/metrics"), "").await, too_long);
+    let unknown = ("it answered with status 404".to_owned(), false);
+    assert_eq!(refused(&at("/"), "").await, unknown);
+    let busy = (at("/busy").send)(Vec::new()).await.unwrap_err();
+    assert_eq!(
+        (busy.may_pass, busy.pause),
+        (true, Some(Duration::from_secs(120)))
+    );
+    // An address for metrics alone is whole.
+    let url = format!("http://{address}/push");
+    let whole = collector_from(
+        WHOLE_ADDRESS,
+        &[&["--otlp", &url][..], &protocol[..]].concat(),
+    );
+    assert_eq!((whole.send)(Vec::new()).await, Ok(b"pushed".to_vec()));
     server.abort();
     let _ = server.await;
-    let away = (right.send)(Vec::new()).await.unwrap_err();
-    assert!(!away.contains("http://"), "{away}");
+    let (away, may_pass) = refused(&right, "").await;
+    assert!(!away.contains("http://") && may_pass, "{away}");
 }
 
 #[tokio::test]
@@ -170,13 +202,18 @@ async fn a_push_by_grpc_is_one_call() {
         "--otlp-headers",
         "x-tenant=7",
     ]);
-    let push = |text: &str| (collector.send)(text.as_bytes().to_vec());
-    assert_eq!(push("counts").await, Ok(b"answer".to_vec()));
-    let refused = push("again").await.unwrap_err();
-    assert_eq!(refused, "it answered with gRPC status 16 no tokenhere");
-    let strange = push("").await.unwrap_err();
+    assert_eq!(
+        (collector.send)(b"counts".to_vec()).await,
+        Ok(b"answer".to_vec())
+    );
+    let no_token = (
+        "it answered with gRPC status 16 no tokenhere".to_owned(),
+        false,
+    );
+    assert_eq!(refused(&collector, "again").await, no_token);
+    let (strange, may_pass) = refused(&collector, "").await;
     assert!(
-        strange.contains("--otlp-protocol http/protobuf"),
+        strange.contains("--otlp-protocol http/protobuf") && !may_pass,
         "{strange}"
     );
     let got = server.await.unwrap();
@@ -209,7 +246,7 @@ async fn is_refused(server: &PrivateServer, stranger: Collector) {
     let push = tokio::spawn((stranger.send)(b"counts".to_vec()));
     server.accept().await.unwrap_err();
     let refused = push.await.unwrap().unwrap_err();
-    assert!(refused.contains("certificate"), "{refused}");
+    assert!(refused.reason.contains("certificate"), "{refused}");
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ use clap::Arg;
 /// What wins over what, the weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::cli) enum Rank {
-    /// A configuration file of Locust's.
+    /// A variable that every program with OpenTelemetry reads.
+    SharedVariable,
+    /// A configuration file.
     ConfigFile,
     /// A variable of Locust's.
     LocustVariable,
@@ -27,7 +29,7 @@ pub(in crate::cli) struct Origin {
 }
 
 impl Origin {
-    pub(super) fn new(rank: Rank, name: impl Into<String>) -> Self {
+    pub(in crate::cli) fn new(rank: Rank, name: impl Into<String>) -> Self {
         Self {
             rank,
             name: name.into(),
@@ -53,7 +55,7 @@ pub(super) fn flag_name(arg: &Arg) -> String {
 pub(in crate::cli) struct Sources(BTreeMap<String, Origin>);
 
 impl Sources {
-    pub(super) fn new(origins: impl IntoIterator<Item = (String, Origin)>) -> Self {
+    pub(in crate::cli) fn new(origins: impl IntoIterator<Item = (String, Origin)>) -> Self {
         Self(origins.into_iter().collect())
     }
 

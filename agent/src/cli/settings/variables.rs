@@ -39,9 +39,14 @@ pub(super) fn add(
         if settings.by_id.contains_key(id) {
             continue;
         }
-        // Those of OpenTelemetry may be meant for other programs, so ours win over them.
-        let mut ours = given.iter().filter(|(name, _)| !name.starts_with(OTLP));
-        if !name.starts_with(OTLP)
+        // Those of OpenTelemetry may be meant for other programs, so ours win over them, and what the coordinator's file says.
+        let is_shared = |name: &str| name.starts_with(OTLP);
+        let rank = match is_shared(name) {
+            true => Rank::SharedVariable,
+            false => Rank::Variable,
+        };
+        let mut ours = given.iter().filter(|(name, _)| !is_shared(name));
+        if !is_shared(name)
             && let Some((other, _)) = ours.find(|(_, other)| other != value)
         {
             settings.problems.push(format!(
@@ -49,7 +54,7 @@ pub(super) fn add(
             ));
         }
         let setting = Setting {
-            origin: Origin::new(Rank::Variable, name),
+            origin: Origin::new(rank, name),
             values: own_values(id, value),
         };
         settings.by_id.insert(id.to_owned(), setting);

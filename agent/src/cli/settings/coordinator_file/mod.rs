@@ -13,11 +13,15 @@ use super::{Rank, Settings, Surroundings};
 /// The option that names the file.
 const CONFIG: &str = "config";
 /// Options that a file does not have: it would name itself, or show a secret to whoever may read it.
-const NOT_IN_FILES: [(&str, &str); 3] = [
+const NOT_IN_FILES: [(&str, &str); 4] = [
     (CONFIG, "a file does not name another one"),
     (
         "token",
         "it is a secret; set GREYLAG_TOKEN, from a file that only the coordinator's user may read",
+    ),
+    (
+        "otlp-headers",
+        "they may have a secret; set GREYLAG_OTLP_HEADERS, from a file that only the coordinator's user may read",
     ),
     (
         "webhook-secret",

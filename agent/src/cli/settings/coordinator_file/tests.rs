@@ -78,6 +78,16 @@ fn variables_of_opentelemetry_count_only_with_a_collector() {
         let (_, matches) = resolved.matches.subcommand().unwrap();
         *matches.get_one::<u64>("otlp_timeout").unwrap()
     };
+    let directory = with_file("otlp = \"https://mine:4317\"\n");
+    let named = |variables: &[(&str, &str)]| {
+        let resolved = resolved(directory.path(), "", variables).expect("it starts");
+        resolved.sources.name("otlp").unwrap().to_owned()
+    };
+    let of_others = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://node-agent:4317");
+    assert_eq!(named(&[of_others]), "`otlp` in line 1 of c.toml");
+    let ours = ("GREYLAG_OTLP", "http://ours:4317");
+    assert_eq!(named(&[of_others, ours]), "GREYLAG_OTLP");
+
     let general = ("OTEL_EXPORTER_OTLP_TIMEOUT", "1");
     let of_metrics = ("OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "2");
     let ours = ("GREYLAG_OTLP_TIMEOUT", "3");
