@@ -8,8 +8,8 @@
 #[path = "../../scenarios/examples/websocket.rs"]
 mod websocket;
 
-use std::convert::Infallible;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -45,7 +45,14 @@ async fn target() -> String {
     let app = Router::new()
         .route("/api/products", get(async move || products))
         .route("/notes", get("[]").post(async move || created))
-        .route("/v1/chat/completions", post(async || answer_in_tokens()))
+        .route("/v1/chat/completions", post(async || Sse::new(tokens())))
+        .route(
+            "/broken/v1/chat/completions",
+            post(async || {
+                let broken = io::Error::other("the model is gone");
+                Sse::new(tokens().take(3).chain(stream::iter([Err(broken)])))
+            }),
+        )
         .route(
             "/echo",
             any(async |upgrade: WebSocketUpgrade| {
@@ -66,7 +73,7 @@ async fn target() -> String {
 }
 
 /// Three tokens, as a language model streams them.
-fn answer_in_tokens() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+fn tokens() -> impl Stream<Item = io::Result<Event>> {
     let delta = |delta: Value, reason: Value| json!({ "choices": [{ "delta": delta, "finish_reason": reason }] });
     let events = [
         delta(json!({ "role": "assistant", "content": "" }), Value::Null).to_string(),
@@ -76,11 +83,10 @@ fn answer_in_tokens() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
         delta(json!({}), json!("length")).to_string(),
         "[DONE]".to_owned(),
     ];
-    let slowly = stream::iter(events).then(async |data| {
+    stream::iter(events).then(async |data| {
         tokio::time::sleep(Duration::from_millis(10)).await;
         Ok(Event::default().data(data))
-    });
-    Sse::new(slowly)
+    })
 }
 
 fn succeeded(output: &Output) {
@@ -118,11 +124,16 @@ fn program(example: &str) -> PathBuf {
 
 /// Runs an example for a moment. Every request but the listed ones must succeed.
 async fn runs(example: &str, fails_on_purpose: &[&str]) -> Value {
+    runs_at(example, "", fails_on_purpose).await
+}
+
+/// The same with a target below this path.
+async fn runs_at(example: &str, path: &str, fails_on_purpose: &[&str]) -> Value {
     let directory = tempfile::tempdir().unwrap();
     let mut run = Command::new(program(example));
     run.args(["run", "--headless", "--users", "3", "--ramp-up", "0s"]);
     run.args(["--duration", "4s", "--summary", "summary.json", "--host"]);
-    run.arg(target().await).current_dir(directory.path());
+    run.arg(target().await + path).current_dir(directory.path());
     let output = tokio::task::spawn_blocking(move || run.output().unwrap());
     let output = output.await.unwrap();
     succeeded(&output);
@@ -199,6 +210,18 @@ async fn streaming_llm_runs() {
         speed["count"].as_u64() > Some(0) && speed["max"].is_number(),
         "{speed}"
     );
+}
+
+#[tokio::test]
+async fn an_answer_of_a_language_model_that_breaks_off_fails_with_the_reason() {
+    let summary = runs_at("streaming_llm", "/broken", &["whole answer"]).await;
+    let errors = summary["errors"].as_array().unwrap();
+    let [error] = &errors[..] else {
+        panic!("{summary}");
+    };
+    assert_eq!(error["name"], "whole answer");
+    let text = error["error"].as_str().unwrap();
+    assert!(text.starts_with("Connection closed before"), "{text}");
 }
 
 #[tokio::test]

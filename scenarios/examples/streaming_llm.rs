@@ -72,7 +72,15 @@ impl Asker {
         }
         let mut tokens = TOKENS.follow(client, &answer);
         let mut finish_reason = None;
-        while let Some(event) = answer.event().await? {
+        loop {
+            let event = match answer.event().await {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(error) => {
+                    whole.failure(error);
+                    return Ok(());
+                }
+            };
             if event.data() == "[DONE]" {
                 // The stream is read to its end, so that its connection serves again.
                 continue;

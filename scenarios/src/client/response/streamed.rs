@@ -10,7 +10,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::json::{self, JsonError, ReadJson};
-use super::server_sent::{LARGEST_EVENT, Parser, ServerSentEvent, TooLarge};
+use super::server_sent::{DATA_FIELD, LARGEST_EVENT, Parser, ServerSentEvent, TooLarge};
 use super::status::Status;
 use super::{Asked, Response};
 use crate::client::ClientKind;
@@ -207,7 +207,11 @@ impl StreamedResponse {
                 self.looked_at = 0;
                 return Ok(Some(text(&line)));
             }
-            self.keep_start_of_line()?;
+            if self.has_more_than(LONGEST_LINE) {
+                return Err(self.end_with(format!(
+                    "A line of the response is longer than {LONGEST_LINE} bytes"
+                )));
+            }
             match self.read().await? {
                 Some(chunk) => self.rest.extend_from_slice(&chunk),
                 None if self.rest.is_empty() => return Ok(None),
@@ -219,16 +223,15 @@ impl StreamedResponse {
         }
     }
 
-    /// Remembers that what is left has no end of a line, if it is not too long for one.
-    fn keep_start_of_line(&mut self) -> Result<(), StreamError> {
+    /// Whether what is left, which has no end of a line, is too long for one.
+    fn has_more_than(&mut self, longest: usize) -> bool {
         self.looked_at = self.rest.len();
-        if self.rest.len() > LONGEST_LINE {
-            self.end();
-            return Err(StreamError(format!(
-                "A line of the response is longer than {LONGEST_LINE} bytes"
-            )));
-        }
-        Ok(())
+        self.rest.len() > longest
+    }
+
+    fn end_with(&mut self, reason: String) -> StreamError {
+        self.end();
+        StreamError(reason)
     }
 
     /// Reads nothing more.
@@ -256,23 +259,22 @@ impl StreamedResponse {
     ///
     /// # Errors
     ///
-    /// As for [`chunk`](Self::chunk), when a line is longer than [`LONGEST_LINE`] and when an event's data is larger
-    /// than [`LARGEST_EVENT`].
+    /// As for [`chunk`](Self::chunk), and when an event's data, or a line without any, is larger than [`LARGEST_EVENT`].
     pub async fn event(&mut self) -> Result<Option<ServerSentEvent>, StreamError> {
         loop {
             let parser = self.events.get_or_insert_default();
-            match parser.next(&mut self.rest, self.looked_at) {
+            let is_too_large = match parser.next(&mut self.rest, self.looked_at) {
                 Ok(Some(event)) => {
                     self.looked_at = 0;
                     return Ok(Some(event));
                 }
-                Ok(None) => self.keep_start_of_line()?,
-                Err(TooLarge) => {
-                    self.end();
-                    return Err(StreamError(format!(
-                        "The data of an event is larger than {LARGEST_EVENT} bytes"
-                    )));
-                }
+                Ok(None) => self.has_more_than(LARGEST_EVENT + DATA_FIELD.len()),
+                Err(TooLarge) => true,
+            };
+            if is_too_large {
+                return Err(self.end_with(format!(
+                    "The data of an event is larger than {LARGEST_EVENT} bytes"
+                )));
             }
             match self.read().await? {
                 Some(chunk) => self.rest.extend_from_slice(&chunk),

@@ -6,6 +6,8 @@ use bytes::{Buf as _, BytesMut};
 
 /// Largest data of one event, in bytes. A larger one ends the stream with an error.
 pub const LARGEST_EVENT: usize = 16 << 20;
+/// What a line of data begins with.
+pub(super) const DATA_FIELD: &str = "data: ";
 /// The bytes that may stand at the start of UTF-8 and do not belong to it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -107,7 +109,7 @@ impl Parser {
         match field {
             "event" => value.clone_into(&mut self.event),
             "data" => {
-                if self.data.len() + value.len() >= LARGEST_EVENT {
+                if self.data.len() + value.len() > LARGEST_EVENT {
                     return Err(TooLarge);
                 }
                 self.data.push_str(value);
