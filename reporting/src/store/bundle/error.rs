@@ -37,7 +37,7 @@ pub enum BundleError {
     TooLarge { maximum_bytes: u64 },
     #[error("run {0} already exists; delete it first to import it again")]
     Exists(RunId),
-    #[error("another bundle is being imported; try again when that is done")]
+    #[error("other bundles are still being imported; try again later")]
     Busy,
     #[error("run {0} is still in progress; a bundle can be made when it is over")]
     InProgress(RunId),

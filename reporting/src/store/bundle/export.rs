@@ -129,7 +129,7 @@ pub(super) fn read_rows(
         Some(after) => format!("AND ({key}) > ({})", vec!["?"; after.len()].join(", ")),
         None => String::new(),
     };
-    let columns: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    let columns: Vec<&str> = columns.iter().map(|column| &*column.value).collect();
     let mut statement = connection.prepare_cached(&format!(
         "SELECT {key}, {} FROM {name} WHERE run = ? {condition} ORDER BY {key}",
         columns.join(", ")

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use greylag_infra::RunRecord;
 use rusqlite::types::Value;
@@ -72,13 +73,14 @@ impl BundleUpload {
 }
 
 impl Store {
-    /// Begins to receive a bundle.
+    /// Begins to receive a bundle, once no other one is being imported.
     ///
     /// # Errors
-    /// Another one is being imported, or the data directory cannot be written.
-    pub(crate) fn receive_bundle(&self) -> BundleResult<BundleUpload> {
-        let only_one = Arc::clone(&self.inner.imports).try_acquire_owned();
-        let only_one = only_one.map_err(|_| BundleError::Busy)?;
+    /// Another one is still being imported after this time, or the data directory cannot be written.
+    pub(crate) async fn receive_bundle(&self, patience: Duration) -> BundleResult<BundleUpload> {
+        let turn = Arc::clone(&self.inner.imports).acquire_owned();
+        let turn = tokio::time::timeout(patience, turn).await;
+        let only_one = turn.ok().and_then(Result::ok).ok_or(BundleError::Busy)?;
         // Only its owner may enter: results have other people's names and texts in them.
         let directory = tempfile::Builder::new()
             .prefix(PREFIX)

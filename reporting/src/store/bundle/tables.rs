@@ -59,6 +59,14 @@ const LEFT_OUT_COLUMNS: [(&str, &str, &str); 5] = [
     ),
 ];
 
+/// Parts of columns, which are JSON there, that are not in a bundle.
+const LEFT_OUT_PARTS: [(&str, &str, &str, &str); 1] = [(
+    "runs",
+    "completeness",
+    "$.late_until_us",
+    "late results of a run come to the coordinator where it ran",
+)];
+
 /// Greatest number in a bundle: far above what anything counts in a run, and far enough below what would not be a number any more when some are
 /// added up.
 const MAX_NUMBER: u64 = 1 << 58;
@@ -78,6 +86,8 @@ pub(super) struct Table {
 #[derive(Debug, Clone)]
 pub(super) struct Column {
     pub(super) name: String,
+    /// What is in a bundle of it, in SQL.
+    pub(super) value: String,
     kind: Type,
     may_be_null: bool,
 }
@@ -96,8 +106,15 @@ impl Table {
             "SELECT name, type, \"notnull\" FROM pragma_table_info(?1) WHERE name <> 'run' ORDER BY cid",
         )?;
         let columns = columns.query_map([name], |row| {
+            let column: String = row.get(0)?;
+            let mut left_out = LEFT_OUT_PARTS.iter();
+            let left_out = left_out.find(|(table, of, ..)| *table == name && *of == column);
             Ok(Column {
-                name: row.get(0)?,
+                value: match left_out {
+                    Some((.., part, _)) => format!("json_remove({column}, '{part}')"),
+                    None => column.clone(),
+                },
+                name: column,
                 kind: match row.get::<_, String>(1)?.as_str() {
                     "INTEGER" => Type::Integer,
                     "BLOB" => Type::Blob,

@@ -25,6 +25,8 @@ use crate::web::state::{WebState, find_run};
 pub(in crate::web) const IMPORT_PATH: &str = "/api/v1/runs/import";
 /// How long nothing may come of a bundle.
 const SILENCE: Duration = Duration::from_secs(30);
+/// How long a bundle waits for the one before it.
+const TURN: Duration = Duration::from_secs(120);
 
 /// Everything that is stored of a run that is over, for another coordinator.
 #[utoipa::path(
@@ -66,7 +68,7 @@ pub(in crate::web) struct ImportQuery {
 }
 
 /// Takes in a bundle, whose run then is here with its id, and with its number where no run of its test has that. It is checked
-/// whole before anything changes. At most 16 GiB.
+/// whole before anything changes. At most 16 GiB. One is imported after the other; it waits up to two minutes for its turn.
 #[utoipa::path(
     post,
     path = "/api/v1/runs/import",
@@ -76,7 +78,7 @@ pub(in crate::web) struct ImportQuery {
     responses(
         (status = 200, description = "The run already existed, which was allowed", body = RunImported),
         (status = 201, description = "The run was imported", body = RunImported),
-        (status = 409, description = "The run already exists, or another bundle is being imported", body = ErrorBody),
+        (status = 409, description = "The run already exists, or other bundles are still being imported", body = ErrorBody),
         (status = 413, description = "The bundle is too large", body = ErrorBody),
         (status = 422, description = "The bundle is not valid", body = ErrorBody),
     ),
@@ -86,7 +88,7 @@ pub(in crate::web) async fn import_run(
     Query(query): Query<ImportQuery>,
     body: Body,
 ) -> Result<(StatusCode, Json<RunImported>), WebError> {
-    let mut upload = state.coordinator.store().receive_bundle()?;
+    let mut upload = state.coordinator.store().receive_bundle(TURN).await?;
     let mut pieces = body.into_data_stream();
     loop {
         let piece = tokio::time::timeout(SILENCE, pieces.next()).await;

@@ -204,7 +204,7 @@ async fn export(store: &Store, id: &str) -> BundleResult<Vec<u8>> {
 }
 
 async fn import(store: &Store, bundle: &[u8]) -> BundleResult<RunRecord> {
-    let mut upload = store.receive_bundle()?;
+    let mut upload = store.receive_bundle(Duration::ZERO).await?;
     // Not where frames end.
     for piece in bundle.chunks(1_000) {
         upload.add(piece)?;
@@ -275,6 +275,25 @@ async fn a_run_that_is_imported_makes_the_same_bundle() {
     // As any other run.
     to.delete_run(&RUN.into()).await.unwrap();
     import(&to, &bundle).await.unwrap();
+    assert!(export(&to, RUN).await.unwrap() == bundle);
+}
+
+/// A coordinator that starts gives agents that it gave up time to hand over their results: those of a run that was imported are not its own.
+#[tokio::test]
+async fn a_run_that_is_imported_takes_no_late_results() {
+    let (_dir, from) = empty_store().await;
+    let mut run = add_run(&from, RUN, "checkout").await;
+    run.agents[0].end = None;
+    run.completeness
+        .wait_for_late_results(run.ended_at.unwrap());
+    from.update_run(&run).await.unwrap();
+    assert_eq!(from.runs_taking_late_results().await.unwrap().len(), 1);
+    let bundle = export(&from, RUN).await.unwrap();
+
+    let (_dir, to) = empty_store().await;
+    let imported = import(&to, &bundle).await.unwrap();
+    assert_eq!(imported.completeness.late_until(), None);
+    assert_eq!(to.runs_taking_late_results().await.unwrap(), []);
     assert!(export(&to, RUN).await.unwrap() == bundle);
 }
 
@@ -358,8 +377,15 @@ async fn what_a_coordinator_did_not_finish_is_deleted_when_the_next_one_starts()
 #[tokio::test]
 async fn one_bundle_is_imported_at_a_time() {
     let (_dir, store) = empty_store().await;
-    let first = store.receive_bundle().unwrap();
-    assert!(matches!(store.receive_bundle(), Err(BundleError::Busy)));
-    drop(first);
-    store.receive_bundle().unwrap();
+    let first = store.receive_bundle(Duration::ZERO).await.unwrap();
+    let refused = store.receive_bundle(Duration::ZERO).await;
+    assert!(matches!(refused, Err(BundleError::Busy)));
+    // Who waits has its turn then.
+    let waits = store.receive_bundle(Duration::from_secs(60));
+    let ends = async {
+        tokio::task::yield_now().await;
+        drop(first);
+    };
+    let (second, ()) = tokio::join!(waits, ends);
+    second.unwrap();
 }
