@@ -65,7 +65,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use greylag_infra::protocol::{LogLine, Snapshot};
-use greylag_infra::{AgentId, Gap, RunId, RunRecord, SetUpData, WallClock};
+use greylag_infra::{AgentId, Gap, RunId, RunRecord, SetUpData, WallClock, WallTime};
 use tokio::sync::Semaphore;
 
 use self::check_pool::CheckPool;
@@ -359,6 +359,19 @@ impl Store {
     /// The database failed.
     pub async fn unfinished_runs(&self) -> Result<Vec<RunRecord>, StoreError> {
         self.inner.readers.run(|c| run_rows::unfinished(c)).await
+    }
+
+    /// Runs that have begun and ended since this time, the last first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) async fn runs_ended_since(
+        &self,
+        since: WallTime,
+        limit: usize,
+    ) -> Result<Vec<RunRecord>, StoreError> {
+        let query = move |c: &rusqlite::Transaction<'_>| run_rows::ended_since(c, since, limit);
+        self.inner.readers.run(query).await
     }
 
     /// The newest runs that are over and may have been taking late results when this database was used last.

@@ -316,6 +316,27 @@ pub(super) fn before(connection: &Connection, run: &RunRecord) -> StoreResult<Op
     row.map(|row| row.into_record(connection)).transpose()
 }
 
+/// Runs that have begun and ended since this time, the last first.
+pub(super) fn ended_since(
+    connection: &Connection,
+    since: WallTime,
+    limit: usize,
+) -> StoreResult<Vec<RunRecord>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM runs WHERE is_over AND started_at_us IS NOT NULL AND ended_at_us >= ?1
+         ORDER BY ended_at_us DESC, run DESC LIMIT ?2"
+    ))?;
+    let rows = statement
+        .query_map(
+            params![time_to_sql(since), to_sql(limit as u64)],
+            RunRow::read,
+        )?
+        .collect::<Result<Vec<_>, _>>()?;
+    rows.into_iter()
+        .map(|row| row.into_record(connection))
+        .collect()
+}
+
 /// Runs that have not ended, oldest first.
 pub(super) fn unfinished(connection: &Connection) -> StoreResult<Vec<RunRecord>> {
     records(connection, "NOT is_over ORDER BY run")

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use greylag_infra::protocol::Endpoint;
+use greylag_infra::{RunPhase, RunRecord, WallTime};
 use greylag_reporting::Interval;
 
 use crate::site::{Site, load_test, snapshot};
@@ -209,4 +210,41 @@ async fn without_a_token_it_is_refused() {
     let answer = site.get("/metrics").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     answer.error_message();
+}
+
+/// Runs that began after a long one, on other machines.
+const LATER_RUNS: usize = 250;
+
+#[tokio::test]
+async fn a_long_run_is_still_there_when_it_has_ended_however_many_began_after_it() {
+    let site = Site::start(None).await;
+    let run = site
+        .running_run(RUN, load_test("soak"), snapshot(RUN, "/cart", "500"))
+        .await;
+    let store = site.coordinator.store();
+    let now = WallTime::of_system();
+    let ended = |record: RunRecord, ended_s_ago: u64| RunRecord {
+        phase: RunPhase::Finished,
+        ended_at: Some(WallTime::from_micros(
+            now.as_micros() - ended_s_ago * 1_000_000,
+        )),
+        ..record
+    };
+    for number in 0..LATER_RUNS {
+        let later = RunRecord {
+            id: format!("later{number}").as_str().into(),
+            created_at: WallTime::from_micros(run.created_at.as_micros() + 1),
+            ..ended(run.clone(), 400)
+        };
+        store.create_run(later).await.expect("the run is kept");
+    }
+    store.update_run(&ended(run, 3)).await.expect("it is kept");
+    let text = site.get("/metrics").await.body;
+    let labels = "run=\"abcdefabcdef\",test=\"soak\",method=\"GET\",name=\"/cart\"";
+    let series = format!("greylag_requests_total{{{labels}}}");
+    assert_eq!(value(&text, &series), Some("50"), "{text}");
+    assert!(
+        !text.contains("later"),
+        "they ended more than five minutes ago"
+    );
 }

@@ -10,7 +10,7 @@ use crate::coordinator::Coordinator;
 use crate::measure::interval::{Interval, Measure, Measures};
 use crate::plain_text::plain_text;
 use crate::results::summary::SummaryMetric;
-use crate::store::{RunFilter, RunTotals, Scope, StoreError};
+use crate::store::{RunTotals, Scope, StoreError};
 
 /// Runs in progress whose counts are shown, at most, and as many that ended: places of their own, so that the last counts of a run are
 /// shown however many others go on.
@@ -21,8 +21,6 @@ pub(super) const MAX_ENDPOINTS_OF_RUN: usize = 200;
 pub(super) const MAX_NAME_BYTES_OF_RUN: usize = 16 * 1024;
 /// How long a run is still shown after its end, so that its last counts are scraped.
 pub(super) const SHOWN_AFTER_END: Duration = Duration::from_secs(5 * 60);
-/// Newest runs among which those are looked for that ended lately.
-const MAX_RUNS_READ: usize = 200;
 
 /// Upper limits of the buckets of response times, in µs; one without limit comes last.
 pub(super) const BUCKETS_US: [u64; 16] = [
@@ -75,31 +73,27 @@ pub(super) async fn active(
     unfinished: Vec<RunRecord>,
 ) -> Result<Vec<RunRecord>, StoreError> {
     let (store, now) = (coordinator.store(), coordinator.now());
-    let newest = RunFilter {
-        limit: Some(MAX_RUNS_READ),
-        ..RunFilter::default()
-    };
-    Ok(shown(unfinished, store.runs(newest).await?, now))
+    let since = WallTime::from_micros(
+        now.as_micros()
+            .saturating_sub(SHOWN_AFTER_END.as_micros() as u64),
+    );
+    // Some may be among the unfinished ones, which were read before.
+    let ended = store.runs_ended_since(since, 2 * MAX_RUNS).await?;
+    Ok(shown(unfinished, ended))
 }
 
-/// Which of the unfinished and of the newest runs are shown at `now`.
-fn shown(unfinished: Vec<RunRecord>, newest: Vec<RunRecord>, now: WallTime) -> Vec<RunRecord> {
+/// Which of the unfinished runs, and of those that ended lately, the last first, are shown.
+fn shown(unfinished: Vec<RunRecord>, ended: Vec<RunRecord>) -> Vec<RunRecord> {
     let begun = unfinished
         .into_iter()
         .filter(|run| run.started_at.is_some());
     let mut shown: Vec<RunRecord> = begun.take(MAX_RUNS).collect();
     // They are read one after the other, and a run that ends in between is in both.
     let in_progress: BTreeSet<RunId> = shown.iter().map(|run| run.id.clone()).collect();
-    let mut ended: Vec<RunRecord> = newest
+    let ended = ended
         .into_iter()
-        .filter(|run| {
-            run.started_at.is_some()
-                && run.ended_at.is_some_and(|end| now - end <= SHOWN_AFTER_END)
-                && !in_progress.contains(&run.id)
-        })
-        .collect();
-    ended.sort_by_key(|run| std::cmp::Reverse(run.ended_at));
-    shown.extend(ended.into_iter().take(MAX_RUNS));
+        .filter(|run| run.started_at.is_some() && !in_progress.contains(&run.id));
+    shown.extend(ended.take(MAX_RUNS));
     shown
 }
 
@@ -229,17 +223,16 @@ mod tests {
         }
     }
 
-    fn ids(unfinished: Vec<RunRecord>, newest: Vec<RunRecord>) -> Vec<String> {
-        let now = WallTime::from_micros(1_000_000_000);
-        let shown = shown(unfinished, newest, now);
+    fn ids(unfinished: Vec<RunRecord>, ended: Vec<RunRecord>) -> Vec<String> {
+        let shown = shown(unfinished, ended);
         shown.iter().map(|run| run.id.to_string()).collect()
     }
 
     #[test]
     fn a_run_that_ends_while_runs_are_read_is_shown_once() {
-        let newest = vec![run("b", None), run("a", Some(999)), run("c", Some(998))];
+        let ended = vec![run("a", Some(999)), run("c", Some(998))];
         assert_eq!(
-            ids(vec![run("a", None), run("b", None)], newest),
+            ids(vec![run("a", None), run("b", None)], ended),
             ["a", "b", "c"]
         );
     }
@@ -247,10 +240,8 @@ mod tests {
     #[test]
     fn runs_that_ended_have_places_however_many_go_on() {
         let unfinished: Vec<RunRecord> = (0..30).map(|n| run(&format!("u{n}"), None)).collect();
-        let long_ago = 1_000 - SHOWN_AFTER_END.as_secs() - 1;
-        let newest = (0..30).map(|n| run(&format!("e{n}"), Some(900 + n)));
-        let newest = newest.chain([run("old", Some(long_ago))]);
-        let shown = ids(unfinished, newest.collect());
+        let ended = (0..30).rev().map(|n| run(&format!("e{n}"), Some(900 + n)));
+        let shown = ids(unfinished, ended.collect());
         let expected = (0..10).map(|n| format!("u{n}"));
         let expected = expected.chain((20..30).rev().map(|n| format!("e{n}")));
         assert_eq!(shown, expected.collect::<Vec<_>>());

@@ -9,7 +9,7 @@
 /// Conventions: `run` is the run's row number; `bucket` the first second of run time of a row, `level` how
 /// many seconds it holds (8^level, see `windows.rs`); times in µs; `agent` and `endpoint` and `error` are
 /// numbers within the run.
-pub(super) const MIGRATIONS: [&str; 31] = [
+pub(super) const MIGRATIONS: [&str; 32] = [
     "
     CREATE TABLE infrastructures (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
@@ -414,5 +414,9 @@ pub(super) const MIGRATIONS: [&str; 31] = [
     // A run keeps its verdict until it has been judged again.
     "
     ALTER TABLE runs ADD COLUMN results_outdated INTEGER NOT NULL DEFAULT 0;    -- results came since its thresholds were judged
+",
+    // Each scrape of the metrics asks which runs ended lately.
+    "
+    CREATE INDEX runs_by_end ON runs (ended_at_us);
 ",
 ];
