@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use greylag_infra::protocol::{Snapshot, UserChange};
+use greylag_infra::protocol::{
+    GeneratorNotice, METRIC_ONE, MetricKind, NoticeKind, Snapshot, UserChange,
+};
 use greylag_infra::{FailureReason, LoadTest, RunPhase, RunRecord};
 use greylag_reporting::{AnnotationChange, Interval};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
@@ -12,6 +14,7 @@ use serde_json::Value;
 
 use crate::compare::finished;
 use crate::site::{Site, load_test, snapshot};
+use crate::support::{Counted, count, endpoint};
 
 const RUN: &str = "abcdefabcdef";
 const NAME: &str = "a|b `<i>` @all";
@@ -252,6 +255,70 @@ async fn each_chart_of_markdown_has_a_shape_of_its_own() {
         let row = rows.iter().find(|row| row[0] == name).unwrap();
         assert_eq!(row[1], bars, "{row:?}");
         assert_eq!(row[2], most, "{row:?}");
+    }
+}
+
+/// A comment on a pull request may have so many.
+const COMMENT_CHARS: usize = 65_536;
+
+/// Every list full, of texts that are three times as long as code.
+#[tokio::test]
+async fn a_markdown_summary_is_short_enough_for_a_comment_whatever_a_run_has() {
+    let site = Site::start(None).await;
+    let long = "`".repeat(200);
+    let thresholds = (0..50).map(|number| {
+        let text = format!("p95 < {}ms for \"GET {long}\"", number + 1);
+        text.parse().expect("a threshold")
+    });
+    let test = LoadTest {
+        thresholds: thresholds.collect(),
+        baseline: long.clone(),
+        ..load_test(&long)
+    };
+    let mut results = snapshot(RUN, "/", "500");
+    for number in 0..100 {
+        results
+            .endpoints
+            .push(endpoint("GET", &format!("{number} {long}")));
+        let mut interval = Interval::default();
+        let error = format!("{number} {long}");
+        interval.record(Duration::from_millis(30), None, 0, Some(&error));
+        results.intervals.push(interval.to_wire(3, number + 1));
+        results.notices.push(GeneratorNotice {
+            kind: NoticeKind::TestFailed,
+            worker: Some(0),
+            subject: format!("{number} {long}"),
+            count: 1,
+            ..GeneratorNotice::default()
+        });
+    }
+    let names: Vec<String> = (0..40)
+        .map(|number| format!("{number} {}", &long[..120]))
+        .collect();
+    let unit = &long[..32];
+    let values: Vec<Counted<'_>> = names
+        .iter()
+        .map(|name| (name.as_str(), MetricKind::Gauge, unit, 3, METRIC_ONE))
+        .collect();
+    count(&mut results, &values);
+    let run = site.running_run(RUN, test, results).await;
+    let over = RunRecord {
+        phase: RunPhase::Finished,
+        ended_at: run.started_at.map(|zero| zero + Duration::from_secs(10)),
+        ..run
+    };
+    let store = site.coordinator.store();
+    store.update_run(&over).await.expect("the run is updated");
+    let answer = site.get(&format!("/api/v1/runs/{RUN}/summary.md")).await;
+    let chars = answer.body.chars().count();
+    assert!(chars <= COMMENT_CHARS, "{chars}");
+    // As long as there is room.
+    assert!(chars >= COMMENT_CHARS / 4, "{chars}");
+    let (rows, texts) = read(&answer.body);
+    let at = rows.iter().position(|row| row[0] == "Threshold").unwrap();
+    assert!(rows[at + 1][1].starts_with('❌'), "{:?}", rows[at + 1]);
+    for left_out in ["more conditions", "more endpoints", "more errors"] {
+        assert!(texts.contains(left_out), "{left_out}: {texts}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! A run in Markdown, for the page of a CI job or a pull request: verdict, thresholds, numbers, what differs from the baseline.
 //!
-//! It is written for GitHub Flavored Markdown, which GitLab reads, too. Everything in it is bounded: a comment on a pull request
-//! may have 65,536 characters.
+//! It is written for GitHub Flavored Markdown, which GitLab reads, too. Everything in it is bounded, and all of it together: a comment on
+//! a pull request may have 65,536 characters.
 
 use std::fmt::Write as _;
 
@@ -22,6 +22,12 @@ use crate::results::page_text::{count, elapsed, ms, percent, rate};
 use crate::results::summary::Summary;
 use crate::store::{Chart, ChartSteps, Scope, Store, StoreError, why_no_baseline};
 
+/// Most characters of all together.
+const MAX_TEXT_CHARS: usize = 65_000;
+/// By what the following numbers are divided until that is so.
+const SHORTER: [usize; 4] = [1, 3, 10, 100];
+/// Most rows of thresholds: failed ones before others where there are more.
+const MAX_THRESHOLDS: usize = 50;
 /// Most rows of endpoints.
 const MAX_ENDPOINTS: usize = 20;
 /// Most rows of errors.
@@ -56,6 +62,16 @@ enum Baseline {
     Compared(Box<Comparison>),
     /// It cannot be compared with the one that is meant, for this reason.
     Not(String),
+}
+
+/// How much shorter lists are than they may be.
+#[derive(Debug, Clone, Copy)]
+struct Rows(usize);
+
+impl Rows {
+    fn of(self, most: usize) -> usize {
+        (most / self.0).max(1)
+    }
 }
 
 impl Baseline {
@@ -112,20 +128,29 @@ impl MarkdownSummary {
     /// The text.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
-        let written = self
-            .write_head(&mut text)
-            .and_then(|()| self.write_thresholds(&mut text))
-            .and_then(|()| self.write_numbers(&mut text))
-            .and_then(|()| self.write_metrics(&mut text))
-            .and_then(|()| self.write_charts(&mut text))
-            .and_then(|()| self.write_endpoints(&mut text))
-            .and_then(|()| self.write_errors(&mut text))
-            .and_then(|()| self.write_baseline(&mut text));
-        written.expect("writing to memory cannot fail");
+        for shorter in SHORTER {
+            text.clear();
+            let written = self.write(&mut text, Rows(shorter));
+            written.expect("writing to memory cannot fail");
+            if text.chars().count() <= MAX_TEXT_CHARS {
+                break;
+            }
+        }
         text
     }
 
-    fn write_head(&self, text: &mut String) -> std::fmt::Result {
+    fn write(&self, text: &mut String, rows: Rows) -> std::fmt::Result {
+        self.write_head(text, rows)?;
+        self.write_thresholds(text, rows)?;
+        self.write_numbers(text)?;
+        self.write_metrics(text, rows)?;
+        self.write_charts(text)?;
+        self.write_endpoints(text, rows)?;
+        self.write_errors(text, rows)?;
+        self.write_baseline(text, rows)
+    }
+
+    fn write_head(&self, text: &mut String, rows: Rows) -> std::fmt::Result {
         let summary = &self.summary;
         let run = &summary.run;
         let fault = fault(summary);
@@ -157,26 +182,28 @@ impl MarkdownSummary {
         let remarks: Vec<&String> = remarks
             .chain(summary.warnings.iter().map(|warning| &warning.message))
             .collect();
-        for remark in remarks.iter().take(MAX_REMARKS) {
+        let most = rows.of(MAX_REMARKS);
+        for remark in remarks.iter().take(most) {
             writeln!(text, "> ⚠️ {}\n", code(remark))?;
         }
-        more(text, remarks.len(), MAX_REMARKS, "warnings")
+        more(text, remarks.len(), most, "warnings")
     }
 
-    fn write_metrics(&self, text: &mut String) -> std::fmt::Result {
+    fn write_metrics(&self, text: &mut String, rows: Rows) -> std::fmt::Result {
         let metrics = &self.summary.custom_metrics;
         if metrics.is_empty() {
             return Ok(());
         }
         text.push_str("### Custom metrics\n\n");
-        for metric in metrics.iter().take(MAX_METRICS) {
+        let most = rows.of(MAX_METRICS);
+        for metric in metrics.iter().take(most) {
             writeln!(text, "- {}", metric_line(&MetricRow::of(metric)))?;
         }
         text.push('\n');
-        more(text, metrics.len(), MAX_METRICS, "custom metrics")
+        more(text, metrics.len(), most, "custom metrics")
     }
 
-    fn write_thresholds(&self, text: &mut String) -> std::fmt::Result {
+    fn write_thresholds(&self, text: &mut String, rows: Rows) -> std::fmt::Result {
         let results = &self.summary.thresholds;
         if results.is_empty() {
             return Ok(());
@@ -197,7 +224,12 @@ impl MarkdownSummary {
             }
         )?;
         text.push_str("| Threshold | State | Measured |\n|---|---|---|\n");
-        for result in results {
+        let most = rows.of(MAX_THRESHOLDS);
+        let mut shown: Vec<_> = results.iter().collect();
+        if shown.len() > most {
+            shown.sort_by_key(|result| !result.state.is_failed());
+        }
+        for result in shown.iter().take(most) {
             let sign = match result.state {
                 ThresholdState::Passed => "✅",
                 ThresholdState::Pending => "⏳",
@@ -211,7 +243,9 @@ impl MarkdownSummary {
                 cell(&result.measured_text())
             )?;
         }
-        writeln!(text, "\n{}.\n", ThresholdPhase::UNLESS_WRITTEN)
+        text.push('\n');
+        more(text, results.len(), most, "conditions")?;
+        writeln!(text, "{}.\n", ThresholdPhase::UNLESS_WRITTEN)
     }
 
     fn write_numbers(&self, text: &mut String) -> std::fmt::Result {
@@ -249,7 +283,7 @@ impl MarkdownSummary {
         Ok(())
     }
 
-    fn write_endpoints(&self, text: &mut String) -> std::fmt::Result {
+    fn write_endpoints(&self, text: &mut String, rows: Rows) -> std::fmt::Result {
         let mut endpoints: Vec<_> = self.summary.endpoints.iter().collect();
         if endpoints.len() < 2 {
             return Ok(());
@@ -258,23 +292,25 @@ impl MarkdownSummary {
         text.push_str("### Endpoints\n\n");
         row_titles(text, &["Endpoint"]);
         let all = self.summary.totals.stats.requests.max(1) as f64;
-        for endpoint in endpoints.iter().take(MAX_ENDPOINTS) {
+        let most = rows.of(MAX_ENDPOINTS);
+        for endpoint in endpoints.iter().take(most) {
             let name = endpoint_cell(&endpoint.method, &endpoint.name);
             let share = endpoint.stats.requests as f64 / all;
             let rps = self.summary.totals.rps * share;
             write_stats(text, &[&name], &endpoint.stats, rps)?;
         }
         text.push('\n');
-        more(text, endpoints.len(), MAX_ENDPOINTS, "endpoints")
+        more(text, endpoints.len(), most, "endpoints")
     }
 
-    fn write_errors(&self, text: &mut String) -> std::fmt::Result {
+    fn write_errors(&self, text: &mut String, rows: Rows) -> std::fmt::Result {
         let errors = &self.summary.errors;
         if errors.is_empty() {
             return Ok(());
         }
         text.push_str("### Errors\n\n| Occurrences | Endpoint | Error |\n|--:|---|---|\n");
-        for error in errors.iter().take(MAX_ERRORS) {
+        let most = rows.of(MAX_ERRORS);
+        for error in errors.iter().take(most) {
             writeln!(
                 text,
                 "| {} | {} | {} |",
@@ -284,10 +320,10 @@ impl MarkdownSummary {
             )?;
         }
         text.push('\n');
-        more(text, errors.len(), MAX_ERRORS, "errors")
+        more(text, errors.len(), most, "errors")
     }
 
-    fn write_baseline(&self, text: &mut String) -> std::fmt::Result {
+    fn write_baseline(&self, text: &mut String, rows: Rows) -> std::fmt::Result {
         let not = |text: &mut String, reason: &str| {
             writeln!(text, "Not compared with a baseline: {}\n", code(reason))
         };
@@ -295,7 +331,7 @@ impl MarkdownSummary {
             Baseline::None => Ok(()),
             Baseline::Not(reason) => not(text, reason),
             Baseline::Compared(comparison) => match comparison.runs.first() {
-                Some(run) => write_comparison(text, comparison, run),
+                Some(run) => write_comparison(text, comparison, run, rows),
                 None => Ok(()),
             },
         }
@@ -307,6 +343,7 @@ fn write_comparison(
     text: &mut String,
     comparison: &Comparison,
     run: &RunComparison,
+    rows: Rows,
 ) -> std::fmt::Result {
     let reference = &comparison.reference;
     let reference = code(&format!(
@@ -321,7 +358,7 @@ fn write_comparison(
         run.run.from,
         run.run.to
     )?;
-    for remark in run.remarks.iter().take(MAX_REMARKS) {
+    for remark in run.remarks.iter().take(rows.of(MAX_REMARKS)) {
         writeln!(text, "> ⚠️ {}\n", code(remark))?;
     }
     let aggregated = run.differences.aggregated.iter();
@@ -334,11 +371,12 @@ fn write_comparison(
         });
         found.map(move |difference| (name.clone(), difference))
     });
-    let rows: Vec<(String, &Difference)> = aggregated.chain(of_endpoints).collect();
+    let found: Vec<(String, &Difference)> = aggregated.chain(of_endpoints).collect();
+    let most = rows.of(MAX_DIFFERENCES);
     text.push_str(
         "| | | Baseline | This run | Change | 95 % interval | |\n|---|---|--:|--:|--:|--:|---|\n",
     );
-    for (name, difference) in rows.iter().take(MAX_DIFFERENCES) {
+    for (name, difference) in found.iter().take(most) {
         let statistic = difference.statistic;
         let value = |value: Option<f64>| value_text(statistic, value);
         let change = |change: Option<f64>| {
@@ -361,7 +399,7 @@ fn write_comparison(
         )?;
     }
     text.push('\n');
-    more(text, rows.len(), MAX_DIFFERENCES, "differences")
+    more(text, found.len(), most, "differences")
 }
 
 /// Name and kind are cut apart from the values, which are numbers and titles of ours and stay whole.
