@@ -63,8 +63,9 @@ impl Store {
     /// The database failed.
     pub(crate) async fn end_announcement(&self, id: &RunId) -> Result<(), StoreError> {
         let id = id.to_owned();
-        let ended =
-            move |state: &mut WriterState| state.transaction(|connection| remove(connection, &id));
+        let ended = move |state: &mut WriterState| {
+            state.transaction(|connection| remove(connection, &id).map(drop))
+        };
         self.inner.writer.run(ended).await
     }
 
@@ -101,8 +102,9 @@ pub(super) fn add(connection: &Connection, id: &RunId) -> StoreResult<()> {
     Ok(())
 }
 
-/// It is not any more.
-pub(super) fn remove(connection: &Connection, id: &RunId) -> StoreResult<()> {
-    connection.execute("DELETE FROM announcements WHERE run_id = ?1", [id.as_str()])?;
-    Ok(())
+/// It is not any more. Says whether it was.
+pub(super) fn remove(connection: &Connection, id: &RunId) -> StoreResult<bool> {
+    let removed =
+        connection.execute("DELETE FROM announcements WHERE run_id = ?1", [id.as_str()])?;
+    Ok(removed > 0)
 }

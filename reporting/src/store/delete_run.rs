@@ -136,7 +136,9 @@ fn mark(connection: &Connection, id: &RunId) -> StoreResult<()> {
     )?;
     connection.execute("INSERT INTO deleted_runs (run) VALUES (?1)", [run])?;
     connection.execute("DELETE FROM runs WHERE run = ?1", [run])?;
-    announcement_rows::remove(connection, id)?;
+    if announcement_rows::remove(connection, id)? {
+        tracing::warn!(run = %id, "the run was deleted before its webhook was accepted: it is not announced any more");
+    }
     Ok(())
 }
 
