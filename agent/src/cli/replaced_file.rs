@@ -1,7 +1,7 @@
 //! A file that is written, or replaced, as a whole: a reader sees the old one or the new one, never half of one.
 //!
-//! Where it cannot be replaced but be written, as a device, a file that is mounted, or one in a directory that belongs to others, it
-//! is written once all of the new one is there.
+//! Where it cannot be replaced but be written, as a device, a pipe, a file that is mounted, or one in a directory that belongs to
+//! others, it is written once all of the new one is there.
 
 use std::fs::{self, File, Metadata, Permissions};
 use std::io;
@@ -44,10 +44,10 @@ impl ReplacedFile {
         Some(directory.join(self.0.file_name()?))
     }
 
-    /// Whether it is a device or a pipe: that is written, not replaced.
+    /// Whether it is a device, a pipe, or a file that only a link of /proc leads to: that is written, not replaced.
     fn is_special(&self) -> bool {
-        let metadata = self.metadata();
-        metadata.is_some_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+        let metadata = self.metadata().filter(|metadata| !metadata.is_dir());
+        metadata.is_some_and(|metadata| !metadata.is_file() || self.0.is_symlink())
     }
 
     /// Whether it will be possible to write it, as far as that can be known before.
@@ -110,7 +110,8 @@ impl ReplacedFile {
         }
         if let Some(metadata) = self.metadata() {
             // Also those bits that the umask took.
-            filled.as_file().set_permissions(metadata.permissions())?;
+            let file = filled.as_file();
+            permit(file, &metadata, |wanted| file.set_permissions(wanted))?;
         }
         match filled.persist(&self.0) {
             Ok(_) => Ok(()),
@@ -125,7 +126,7 @@ impl ReplacedFile {
     fn copy(&self, filled: &NamedTempFile) -> io::Result<()> {
         let mut filled = File::open(filled.path())?;
         let mut file = self.opened()?;
-        if !self.is_special() {
+        if file.metadata()?.is_file() {
             file.set_len(0)?;
         }
         io::copy(&mut filled, &mut file).map(drop)
@@ -154,10 +155,27 @@ fn temporary(mode: u32, directory: &Path) -> io::Result<NamedTempFile> {
         .tempfile_in(directory)
 }
 
+/// Gives a file the permissions of the one it will replace. Where that is refused, as on vfat, it may have fewer, but not more.
+fn permit(
+    file: &File,
+    replaced: &Metadata,
+    set: impl FnOnce(Permissions) -> io::Result<()>,
+) -> io::Result<()> {
+    let wanted = replaced.permissions();
+    set(wanted.clone()).or_else(|error| {
+        let more = file.metadata()?.mode() & PERMISSIONS & !wanted.mode();
+        if more == 0 { Ok(()) } else { Err(error) }
+    })
+}
+
 /// Where a path leads to, whether or not there is a file.
 fn followed(mut path: PathBuf) -> PathBuf {
     if let Ok(found) = path.canonicalize() {
         return found;
+    }
+    // `/dev/stdout` and `>(…)` lead to pipes, which have no path but that of the link.
+    if fs::metadata(&path).is_ok() {
+        return path;
     }
     for _ in 0..MAX_LINKS {
         let Ok(target) = fs::read_link(&path) else {
@@ -207,7 +225,8 @@ fn may_replace(user: u32, file: &Owned, directory: &Owned) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Read, Seek, Write};
+    use std::os::fd::AsRawFd;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -241,6 +260,59 @@ mod tests {
             write(&at(link)).unwrap();
             assert!(fs::symlink_metadata(at(link)).unwrap().is_symlink());
             assert_eq!(read(&at(meant)), "new");
+        }
+    }
+
+    #[test]
+    fn what_only_a_descriptor_leads_to_is_written() {
+        let of = |descriptor: &dyn AsRawFd| {
+            PathBuf::from(format!("/proc/self/fd/{}", descriptor.as_raw_fd()))
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let (mut reader, writer) = io::pipe().unwrap();
+        let link = directory.path().join("stdout");
+        symlink(of(&writer), &link).unwrap();
+        write(&link).unwrap();
+        write(&of(&writer)).unwrap();
+        drop(writer);
+        let mut written = String::new();
+        reader.read_to_string(&mut written).unwrap();
+        assert_eq!(written, "newnew");
+        assert!(link.is_symlink());
+
+        let mut removed = tempfile::tempfile_in(directory.path()).unwrap();
+        removed.write_all(b"much that was there before").unwrap();
+        fs::remove_file(&link).unwrap();
+        symlink(of(&removed), &link).unwrap();
+        write(&link).unwrap();
+        assert!(link.is_symlink());
+        let mut written = String::new();
+        removed.rewind().unwrap();
+        removed.read_to_string(&mut written).unwrap();
+        assert_eq!(written, "new");
+    }
+
+    #[test]
+    fn permissions_that_cannot_be_changed_may_be_fewer_but_not_more() {
+        let directory = tempfile::tempdir().unwrap();
+        for (has, wanted, is_good) in [
+            (0o644, 0o666, true),
+            (0o644, 0o644, true),
+            (0o644, 0o600, false),
+            (0o640, 0o604, false),
+        ] {
+            let filled = temporary(has, directory.path()).unwrap();
+            let replaced = temporary(wanted, directory.path()).unwrap();
+            let of = |file: &NamedTempFile, mode| {
+                let permissions = Permissions::from_mode(mode);
+                file.as_file().set_permissions(permissions).unwrap();
+            };
+            of(&filled, has);
+            of(&replaced, wanted);
+            let replaced = replaced.as_file().metadata().unwrap();
+            let refused = |_| Err(rustix::io::Errno::PERM.into());
+            let permitted = permit(filled.as_file(), &replaced, refused);
+            assert_eq!(permitted.is_ok(), is_good, "{has:o} for {wanted:o}");
         }
     }
 

@@ -131,7 +131,7 @@ async fn github_fails_with_the_verdict_and_shows_the_summary() {
     let target = nginx.url();
     let mut baseline: Option<Vec<u8>> = None;
     for (target, limit, failures, is_fit) in [
-        // Nothing is there yet: what refuses connections is no measure for what does not.
+        // Nothing is there yet: the times of refused connections say nothing about a working target.
         (NO_TARGET, relative, 1, false),
         (&target, relative, 1, true),
         (&target, relative, 0, true),

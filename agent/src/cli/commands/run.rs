@@ -77,7 +77,7 @@ pub(crate) struct RunOptions {
     reports: ReportOptions,
     /// Write the run to this file, such as main.bundle, if it is fit to be the --baseline of later runs: it finished, nothing of it
     /// is missing, every threshold passed but those that had no baseline yet, and no request failed unless a threshold about
-    /// error_rate or failures passed. Otherwise the file stays as it is.
+    /// error_rate or failures of all requests after the ramp-up passed. Otherwise the file stays as it is.
     #[arg(long, env = "GREYLAG_SAVE_BASELINE", value_name = "FILE")]
     save_baseline: Option<PathBuf>,
     /// Write Locust's CSV files and keep them up to date during the run: PREFIX_stats.csv, PREFIX_stats_history.csv,
@@ -230,12 +230,7 @@ async fn run_on_agents(
             (Shipping::Refused, ApiError::Refused { status, .. }) if status.is_client_error() => {
                 Failure::bad_input(format!("{error}. {UPLOADS_OFF}"))
             }
-            _ => {
-                let coordinator = api.page("");
-                error.of_start(&format!(
-                    "`greylag runs --coordinator {coordinator}` lists it then"
-                ))
-            }
+            _ => error.of_start(&following.kept.look(&api)),
         })?;
     print_line(format_args!(
         "Run #{} of {}: {}",

@@ -42,15 +42,34 @@ impl KeptResults {
         }
     }
 
-    /// How files of the run can still be had.
-    pub(super) fn export(&self, run: &RunStarted) -> String {
-        let export = format!("`greylag export {}`", run.id);
+    /// Where to look for a run of which it is not known whether it was started.
+    pub(crate) fn look(&self, api: &ApiClient) -> String {
         match self {
-            Self::OnCoordinator => format!("The results are kept; {export} writes them to files"),
+            Self::OnCoordinator => {
+                let coordinator = api.page("");
+                format!("`greylag runs --coordinator {coordinator}` lists it then")
+            }
+            Self::In(directory) => {
+                let directory = directory.display();
+                format!("`greylag serve --data {directory}` lists it then, with what was measured")
+            }
+        }
+    }
+
+    /// How files of the run can still be had.
+    pub(super) fn export(&self, api: &ApiClient, run: &RunStarted) -> String {
+        let export = format!("greylag export {}", run.id);
+        match self {
+            Self::OnCoordinator => {
+                let coordinator = api.page("");
+                format!(
+                    "The results are kept; `{export} --coordinator {coordinator}` writes them to files"
+                )
+            }
             Self::In(directory) => {
                 let directory = directory.display();
                 format!(
-                    "The results are kept in {directory}: start `greylag coordinator --data {directory}`, then {export} writes them to files"
+                    "The results are kept in {directory}: start `greylag coordinator --data {directory}`, then `{export}` writes them to files"
                 )
             }
         }
@@ -75,12 +94,19 @@ mod tests {
         let page = "http://127.0.0.1:9/runs/abc123";
         assert_eq!(kept.page(&api, &run).as_deref(), Some(page));
         assert!(kept.place(&api, &run).contains(page));
-        assert!(kept.export(&run).contains("`greylag export abc123`"));
+        let coordinator = "--coordinator http://127.0.0.1:9`";
+        let export = kept.export(&api, &run);
+        let command = format!("`greylag export abc123 {coordinator}");
+        assert!(export.contains(&command), "{export}");
+        let look = kept.look(&api);
+        assert!(look.contains(&format!("`greylag runs {coordinator}")));
         let local = KeptResults::In("here".into());
         assert_eq!(local.page(&api, &run), None);
         let place = local.place(&api, &run);
         assert!(!place.contains("http") && place.contains("`greylag serve --data here`"));
-        let export = local.export(&run);
+        let look = local.look(&api);
+        assert!(look.contains("`greylag serve --data here`"), "{look}");
+        let export = local.export(&api, &run);
         let start = "start `greylag coordinator --data here`, then `greylag export abc123`";
         assert!(export.contains(start), "{export}");
     }

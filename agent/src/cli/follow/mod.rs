@@ -216,7 +216,7 @@ pub(crate) async fn follow(
             failures.extend(file.write(&summary).err());
         }
         let page = following.kept.page(api, run);
-        let later = following.kept.export(run);
+        let later = following.kept.export(api, run);
         let reports = &following.reports;
         let reports = reports
             .write(patient, &run.id, page.as_deref(), &later)

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use greylag_infra::{
-    Threshold, ThresholdMetric, ThresholdResult, ThresholdState, ThresholdSubject,
+    Threshold, ThresholdMetric, ThresholdPhase, ThresholdResult, ThresholdState, ThresholdSubject,
 };
 use greylag_reporting::Summary;
 
@@ -62,8 +62,8 @@ impl SavedBaseline {
     }
 }
 
-/// Why no later run should be compared with this one: what such a run measured is no measure of the target, and every later one
-/// would be judged by it.
+/// Why no later run should be compared with this one: its numbers do not show how the target works, and every later run would be
+/// judged by them.
 fn unfit(summary: &Summary) -> Option<String> {
     let totals = &summary.totals.stats;
     if summary.run.status != "Finished" {
@@ -91,7 +91,8 @@ fn unfit(summary: &Summary) -> Option<String> {
             0 => "tasks ended in errors",
             _ => "requests failed",
         };
-        let missing = "no threshold about error_rate or failures passed";
+        let missing =
+            "no threshold about error_rate or failures of all requests after the ramp-up passed";
         return Some(format!("{what}, and {missing}"));
     }
     None
@@ -102,16 +103,18 @@ fn lacks_only_its_baseline(result: &ThresholdResult) -> bool {
     result.state == ThresholdState::NoData && result.actual.is_some() && result.limit.is_none()
 }
 
-/// Whether it says how many of all requests may fail, and no more did.
+/// Whether it says how many of all requests may fail, and no more did. A single phase says nothing about the others.
 fn allows_errors(result: &ThresholdResult) -> bool {
     let is_passed = result.state == ThresholdState::Passed;
     let threshold = result.condition.parse::<Threshold>();
     is_passed
         && threshold.is_ok_and(|threshold| {
             let metrics = [ThresholdMetric::ErrorRate, ThresholdMetric::Failures];
+            let phases = [ThresholdPhase::AfterRampUp, ThresholdPhase::Whole];
             metrics.contains(&threshold.metric)
                 && threshold.comparison.is_upper()
                 && threshold.of == ThresholdSubject::All
+                && phases.contains(&threshold.during)
         })
 }
 
@@ -167,6 +170,9 @@ mod tests {
         assert_eq!(unfit(&summary(0, vec![passed.clone(), first])), None);
         let allowed = result("error_rate < 20%", Some(0.1), Some(0.2), S::Passed);
         assert_eq!(unfit(&summary(1, vec![passed, allowed])), None);
+        let whole = "failures <= 1 during whole";
+        let whole = result(whole, Some(1.0), Some(1.0), S::Passed);
+        assert_eq!(unfit(&summary(1, vec![whole])), None);
     }
 
     #[test]
@@ -181,7 +187,15 @@ mod tests {
         let better = result("p95 < baseline + 10%", Some(0.01), Some(50.0), S::Passed);
         let of_one = result("failures < 5 for GET /", Some(1.0), Some(5.0), S::Passed);
         let above = result("error_rate > 0%", Some(1.0), Some(0.0), S::Passed);
-        for result in [first.clone(), better, of_one, above] {
+        let of_phase = |phase| {
+            let condition = format!("error_rate < 1% during {phase}");
+            result(&condition, Some(0.0), Some(0.01), S::Passed)
+        };
+        let phases = ["ramp-up", "steady", "ramp-down"].map(of_phase);
+        for result in [first.clone(), better, of_one, above]
+            .into_iter()
+            .chain(phases)
+        {
             refused("requests failed", &summary(10, vec![result]));
         }
         refused("requests failed", &summary(1, vec![]));

@@ -183,10 +183,8 @@ impl Local {
         let patient = ApiClient::patient(self.url.clone(), self.token.clone(), None)?;
         import_baseline(&patient, &mut draft).await?;
         following.kept = KeptResults::In(self.data_dir.clone());
-        let run = api.start_run(&draft).await.map_err(|error| {
-            let look = "`greylag serve` in this directory lists it then, with what was measured";
-            error.of_start(look)
-        })?;
+        let started = api.start_run(&draft).await;
+        let run = started.map_err(|error| error.of_start(&following.kept.look(&api)))?;
         let name = draft.name.as_deref().unwrap_or_default();
         if self.is_open {
             print_line(format_args!(
