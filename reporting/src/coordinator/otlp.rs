@@ -138,7 +138,7 @@ impl Coordinator {
 }
 
 /// What has been pushed.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Pushes {
     last: Option<Instant>,
     /// The runs that were not over then.
@@ -297,7 +297,7 @@ impl Pushes {
                 );
             }
             Taken::Not(error) => tracing::warn!(
-                "the OTLP collector did not accept the metrics of {alike} of {runs} runs, trying again every {} s: {error}",
+                "the OTLP collector did not accept the metrics of {alike} of {runs} runs; pushes go on every {} s: {error}",
                 PUSH_EVERY.as_secs()
             ),
         }
@@ -307,9 +307,11 @@ impl Pushes {
 
 #[cfg(test)]
 mod tests {
+    use greylag_infra::{Completeness, LoadProfile, LoadTest, RunPhase, WallTime};
     use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsPartialSuccess;
 
     use super::*;
+    use crate::coordinator::{CoordinatorConfig, Provisioning};
 
     fn refused(reason: &str, may_pass: bool) -> PushError {
         PushError {
@@ -351,6 +353,47 @@ mod tests {
         assert!(pushes.unfinished.is_empty(), "nothing waits for an end");
         pushes.begin(start + AGAIN_AFTER_END);
         assert_eq!(wanted(&pushes), [true; 4]);
+    }
+
+    #[tokio::test]
+    async fn a_run_that_has_ended_is_pushed_before_the_next_push_is_due() {
+        let directory = tempfile::tempdir().unwrap();
+        let coordinator = Coordinator::start(CoordinatorConfig {
+            data_dir: directory.path().to_owned(),
+            lease: Duration::from_secs(30),
+            provisioning: Provisioning::default(),
+        });
+        let coordinator = coordinator.await.unwrap();
+        let run = RunRecord {
+            id: "abc".into(),
+            number: 0,
+            test: LoadTest::default(),
+            phase: RunPhase::Running,
+            created_at: WallTime::from_micros(1),
+            started_at: Some(WallTime::from_micros(2)),
+            ended_at: None,
+            agents: Vec::new(),
+            profile: LoadProfile::default(),
+            completeness: Completeness::default(),
+        };
+        let run = coordinator.store().create_run(run).await.unwrap();
+        let mut pushes = Pushes::default();
+        let mut pushed = |is_over| {
+            // So that none is due before the test is over.
+            pushes.begin(Instant::now() + Duration::from_secs(3_600));
+            pushes.end(run.id.clone(), is_over, Taken::Whole, Instant::now());
+            pushes.clone()
+        };
+        let (while_running, at_its_end) = (pushed(false), pushed(true));
+        assert!(!while_running.should_push(&coordinator).await.unwrap());
+        let over = RunRecord {
+            phase: RunPhase::Finished,
+            ended_at: Some(WallTime::from_micros(3)),
+            ..run.clone()
+        };
+        coordinator.store().update_run(&over).await.unwrap();
+        assert!(while_running.should_push(&coordinator).await.unwrap());
+        assert!(!at_its_end.should_push(&coordinator).await.unwrap());
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use greylag_infra::WallTime;
 use greylag_infra::protocol::IntervalData;
-use greylag_infra::{RunPhase, RunRecord, WallTime};
 use greylag_reporting::coordinator::{
-    Collector, Coordinator, CoordinatorConfig, PUSH_EVERY, Provisioning, PushError,
+    Collector, Coordinator, CoordinatorConfig, Provisioning, PushError,
 };
 use greylag_reporting::{Interval, plain_text};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -332,43 +332,19 @@ async fn each_of_a_few_agents_has_its_own_series_and_many_share_one() {
 }
 
 /// A run with a user that is active, of a moment ago.
-async fn active_run(site: &Site) -> RunRecord {
+async fn active_run(site: &Site) {
     let mut results = snapshot(RUN, "/cart", "500");
     results.intervals = fifty_requests();
     results.user_changes.truncate(1);
     results.end = None;
     let started_at = WallTime::from_micros(WallTime::of_system().as_micros() - 20_000_000);
     site.running_run_since(RUN, load_test("shop"), results, started_at)
-        .await
+        .await;
 }
 
 fn requests(message: &ExportMetricsServiceRequest) -> u64 {
     let points = durations(message).data_points.iter();
     points.map(|point| point.count).sum()
-}
-
-fn pushed_at(message: &ExportMetricsServiceRequest) -> Duration {
-    Duration::from_nanos(durations(message).data_points[0].time_unix_nano)
-}
-
-#[tokio::test]
-async fn the_end_of_a_run_is_pushed_before_the_next_push_is_due() {
-    let site = Site::start(None).await;
-    let run = active_run(&site).await;
-    let mut pushed = Pushed::by(&site.coordinator);
-    let first = pushed.next().await;
-    assert_eq!(users(&first), [(Some(AGENT.to_owned()), 1)]);
-    let over = RunRecord {
-        phase: RunPhase::Finished,
-        ended_at: Some(WallTime::of_system()),
-        ..run
-    };
-    let store = site.coordinator.store();
-    store.update_run(&over).await.expect("the run is updated");
-    let last = pushed.next().await;
-    assert_eq!(users(&last), [(Some(AGENT.to_owned()), 0)]);
-    let after = pushed_at(&last) - pushed_at(&first);
-    assert!(after < PUSH_EVERY, "{after:?}");
 }
 
 #[tokio::test]
