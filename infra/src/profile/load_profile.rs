@@ -154,25 +154,6 @@ impl LoadProfile {
         super::arrivals::arrivals_before(self, at)
     }
 
-    /// When the load is at its greatest for the first time: the arrival rate where there is one, else
-    /// the users.
-    pub fn peak_at(&self) -> RunTime {
-        if !self.has_arrivals() {
-            return self.user_plan().peak_at();
-        }
-        let mut peak = (0.0, RunTime::ZERO);
-        for (number, step) in self.rates.iter().enumerate() {
-            let next = self.rates.get(number + 1).map(|next| next.at);
-            let until = next.unwrap_or(self.ends_at).min(self.ends_at);
-            let reached = step.reached_at().min(until);
-            let rate = self.rate_at(reached.min(until.just_before()));
-            if rate > peak.0 {
-                peak = (rate, reached);
-            }
-        }
-        peak.1
-    }
-
     /// The profile of a run that its scenario finishes at `at`, before its time, for a reason of one line.
     #[must_use]
     pub fn finished_at(&self, at: RunTime, reason: String) -> Self {

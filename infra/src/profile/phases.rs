@@ -8,15 +8,20 @@ use crate::base::RunTime;
 /// In which whole seconds of run time the load rises, is steady, and falls. Phases that have no whole second are missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Phases {
-    /// From the start of the run until the load first stops rising: until the first stretch in which it does not change. What
-    /// comes between that and the steady state is of no phase.
+    /// From the start of the run until the load first stops rising: until it falls, or until the first stretch in which it does not
+    /// change, and that is no short step on the way up (shorter than a tenth of the steady state). What comes between that and the
+    /// steady state is of no phase.
     pub ramp_up: Option<Range<u32>>,
     /// The longest stretch in which the load does not change; of several that are as long, the first with the greatest
     /// load. Missing where the load changes all the time.
     pub steady: Option<Range<u32>>,
-    /// From there to the end of the run, requests included that ended after the load did.
+    /// From the end of the last stretch in which the load does not change, and that is no short step on the way down, to the end of
+    /// the run, requests included that ended after the load did.
     pub ramp_down: Option<Range<u32>>,
 }
+
+/// Load shapes rise in small steps: a stretch that is shorter than the steady state by more than this factor is a step of the ramp-up.
+const STEP_OF_A_RAMP: usize = 10;
 
 /// A stretch in which the load does not change.
 struct Plateau {
@@ -32,37 +37,50 @@ impl LoadProfile {
     pub fn phases(&self, elapsed: RunTime) -> Phases {
         let elapsed_s = seconds_up(elapsed.as_micros());
         let end_us = self.ends_at.min(elapsed).as_micros();
-        let mut first: Option<u32> = None;
-        let mut steady: Option<(Range<u32>, f64)> = None;
-        for plateau in self.plateaus(end_us) {
-            let seconds = seconds_up(plateau.from_us)..seconds_down(plateau.until_us);
-            if plateau.load <= 0.0 || seconds.is_empty() {
-                continue;
-            }
-            first.get_or_insert(seconds.start);
-            if steady
-                .as_ref()
-                .is_none_or(|(best, load)| (seconds.len(), plateau.load) > (best.len(), *load))
-            {
-                steady = Some((seconds, plateau.load));
+        let plateaus = self.plateaus(end_us).into_iter();
+        let plateaus: Vec<(Range<u32>, f64)> = plateaus
+            .map(|plateau| {
+                let seconds = seconds_up(plateau.from_us)..seconds_down(plateau.until_us);
+                (seconds, plateau.load)
+            })
+            .filter(|(seconds, load)| *load > 0.0 && !seconds.is_empty())
+            .collect();
+        let mut steady: Option<&(Range<u32>, f64)> = None;
+        for plateau in &plateaus {
+            let (seconds, load) = plateau;
+            if steady.is_none_or(|(best, most)| (seconds.len(), *load) > (best.len(), *most)) {
+                steady = Some(plateau);
             }
         }
-        let Some((first, (steady, _))) = first.zip(steady) else {
+        let falls_s = self
+            .first_fall()
+            .map_or(elapsed_s, |at| seconds_up(at.as_micros()));
+        let Some((steady, _)) = steady.cloned() else {
             return Phases {
-                ramp_up: some(0..elapsed_s),
+                ramp_up: some(0..falls_s.min(elapsed_s)),
                 ..Phases::default()
             };
         };
+        let is_step = |seconds: &Range<u32>| seconds.len() * STEP_OF_A_RAMP < steady.len();
+        let mut long = plateaus.iter().map(|(seconds, _)| seconds);
+        let first_s = long
+            .find(|seconds| !is_step(seconds))
+            .unwrap_or(&steady)
+            .start;
+        let last_s = long
+            .rfind(|seconds| !is_step(seconds))
+            .unwrap_or(&steady)
+            .end;
         Phases {
-            ramp_up: some(0..first),
-            ramp_down: some(steady.end..elapsed_s),
+            ramp_up: some(0..first_s.min(falls_s)),
+            ramp_down: some(last_s.max(steady.end)..elapsed_s),
             steady: Some(steady),
         }
     }
 
-    /// Where the load does not change, up to `end_us`, ascending. Neighbours have different loads, or a ramp between them.
-    fn plateaus(&self, end_us: u64) -> Vec<Plateau> {
-        let steps: Vec<(RunTime, RunTime, f64)> = if self.has_arrivals() {
+    /// The changes of the load: when each begins, when its ramp is over, and to what.
+    fn load_steps(&self) -> Vec<(RunTime, RunTime, f64)> {
+        if self.has_arrivals() {
             let rates = self.rates.iter();
             rates
                 .map(|step| (step.at, step.reached_at(), step.per_second))
@@ -72,15 +90,32 @@ impl LoadProfile {
             steps
                 .map(|step| (step.at, step.reached_at(), step.users as f64))
                 .collect()
-        };
+        }
+    }
+
+    /// The load at a time.
+    fn load(&self) -> impl Fn(RunTime) -> f64 + '_ {
         let users = self.user_plan();
-        let load_at = |at: RunTime| {
+        move |at| {
             if self.has_arrivals() {
                 self.rate_at(at)
             } else {
                 users.users_at(at) as f64
             }
-        };
+        }
+    }
+
+    /// When the load begins to fall for the first time.
+    fn first_fall(&self) -> Option<RunTime> {
+        let load_at = self.load();
+        let steps = self.load_steps().into_iter().skip(1);
+        let mut falls = steps.filter(|(at, _, target)| *target < load_at(at.just_before()));
+        falls.next().map(|(at, ..)| at)
+    }
+
+    /// Where the load does not change, up to `end_us`, ascending. Neighbours have different loads, or a ramp between them.
+    fn plateaus(&self, end_us: u64) -> Vec<Plateau> {
+        let (steps, load_at) = (self.load_steps(), self.load());
         let mut plateaus: Vec<Plateau> = Vec::new();
         for (number, (at, reached, target)) in steps.iter().enumerate() {
             let until = steps.get(number + 1).map_or(RunTime::MAX, |next| next.0);
@@ -195,6 +230,37 @@ mod tests {
         // Nothing rises while there is no load.
         let later = profile(&[(0, 0, 0), (20, 10, 5)], 60);
         assert_eq!(phases(&later, seconds(60))[0], Some(0..25));
+        let first = profile(
+            &[(0, 20, 0), (120, 400, 5), (150, 20, 5), (200, 0, 10)],
+            210,
+        );
+        assert_eq!(
+            phases(&first, seconds(210)),
+            [None, Some(0..120), Some(200..210)],
+            "the load goes on after the longest plateau"
+        );
+        // Without a plateau at its top.
+        let peak = profile(&[(0, 400, 60), (60, 20, 30)], 200);
+        assert_eq!(
+            phases(&peak, seconds(200)),
+            [Some(0..60), Some(90..200), None]
+        );
+        let triangle = profile(&[(0, 100, 60), (60, 0, 60)], 120);
+        assert_eq!(phases(&triangle, seconds(120)), [Some(0..60), None, None]);
+        // As load shapes rise.
+        let steps: Vec<_> = (0..10).map(|step| (step * 2, 10 * (step + 1), 0)).collect();
+        assert_eq!(
+            phases(&profile(&steps, 60), seconds(60)),
+            [Some(0..18), Some(18..60), None]
+        );
+        let longer: Vec<_> = steps
+            .iter()
+            .map(|(at, users, over)| (at * 5, *users, *over))
+            .collect();
+        assert_eq!(
+            phases(&profile(&longer, 150), seconds(150)),
+            [None, Some(90..150), None]
+        );
         let equal = profile(&[(0, 10, 0), (20, 50, 0), (40, 20, 0)], 60);
         assert_eq!(phases(&equal, seconds(60))[1], Some(20..40));
     }

@@ -128,19 +128,6 @@ impl UserPlan {
         counts.max().unwrap_or(0)
     }
 
-    /// When there are the most users for the first time, the end of the ramp to them.
-    pub(super) fn peak_at(&self) -> RunTime {
-        let most = self.most_users();
-        let peak = self
-            .segments
-            .iter()
-            .find(|segment| segment.users_at(segment.until_us - 1) >= most);
-        peak.map_or(RunTime::ZERO, |segment| {
-            let reached_us = segment.from_us.saturating_add(segment.over_us);
-            RunTime::from_micros(reached_us.min(segment.until_us))
-        })
-    }
-
     /// When the run ends.
     pub fn ends_at(&self) -> RunTime {
         self.ends_at

@@ -26,7 +26,7 @@ async fn ramps(site: &Site, id: &str) -> (String, Value) {
 }
 
 #[tokio::test]
-async fn stages_ramp_until_their_peak() {
+async fn stages_ramp_until_the_first_plateau() {
     let (site, _socket, mut agent) = with_agent().await;
     let (id, test) = running(
         &site,
@@ -38,7 +38,7 @@ async fn stages_ramp_until_their_peak() {
     assert_eq!(test["users"], json!(9));
     let about = about(&site, &id).await;
     assert_eq!(about["duration_s"], json!(95));
-    assert_eq!(ramps(&site, &id).await, ("1m 10s".to_owned(), json!(70)));
+    assert_eq!(ramps(&site, &id).await, ("1s".to_owned(), json!(1)));
     assert_eq!(
         about["settings"],
         json!([
@@ -143,5 +143,5 @@ async fn a_load_shape_says_duration_users_and_ramp_up() {
         about["settings"],
         json!([{"label": "Load Shape", "value": "defined by the scenario\nfrom 0s: 4 users, ramp 2s\nfrom 30s: 12 users, ramp 5s"}])
     );
-    assert_eq!(ramps(&site, &id).await, ("35s".to_owned(), json!(35)));
+    assert_eq!(ramps(&site, &id).await, ("2s".to_owned(), json!(2)));
 }

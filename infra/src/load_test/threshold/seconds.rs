@@ -39,18 +39,20 @@ impl ThresholdPhase {
         let load_ends_s = planned.ends_at.second();
         match self {
             Self::Whole => 0..u32::MAX,
-            // Where the load is never steady, it never stops rising.
-            Self::AfterRampUp if phases.steady.is_none() => NONE,
-            Self::AfterRampUp => phases.ramp_up.map_or(0, |ramp_up| ramp_up.end)..u32::MAX,
-            Self::RampUp => match (phases.ramp_up, phases.steady) {
-                (Some(_), None) => 0..u32::MAX,
-                (ramp_up, _) => ramp_up.unwrap_or(NONE),
+            Self::AfterRampUp => match phases.ramp_up.map_or(0, |ramp_up| ramp_up.end) {
+                ramp_up_s if ramp_up_s < load_ends_s => ramp_up_s..u32::MAX,
+                _ => NONE,
+            },
+            Self::RampUp => match phases.ramp_up {
+                // Requests included that end after the load.
+                Some(ramp_up) if ramp_up.end >= load_ends_s => 0..u32::MAX,
+                ramp_up => ramp_up.unwrap_or(NONE),
             },
             Self::Steady => phases.steady.unwrap_or(NONE),
             Self::RampDown => phases
-                .steady
-                .filter(|steady| steady.end < load_ends_s)
-                .map_or(NONE, |steady| steady.end..u32::MAX),
+                .ramp_down
+                .filter(|ramp_down| ramp_down.start < load_ends_s)
+                .map_or(NONE, |ramp_down| ramp_down.start..u32::MAX),
         }
     }
 
@@ -131,6 +133,8 @@ mod tests {
         assert_eq!(all(&spike), [10..u32::MAX, 0..10, 155..270, 0..0]);
         let endless = profile(&[(0, 10, 60)], 60);
         assert_eq!(all(&endless), [0..0, 0..u32::MAX, 0..0, 0..0]);
+        let triangle = profile(&[(0, 10, 30), (30, 0, 30)], 60);
+        assert_eq!(all(&triangle), [30..u32::MAX, 0..30, 0..0, 0..0]);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use greylag_infra::{
-    GeneratorNotice, RunRecord, RunTime, SourceCommit, TestVerdict, ThresholdResult, WallTime,
+    GeneratorNotice, LoadProfile, RunRecord, RunTime, SourceCommit, TestVerdict, ThresholdResult,
+    WallTime,
 };
 
 use super::{
@@ -261,24 +262,25 @@ fn arrivals_of(record: &RunRecord, arrivals: Arrivals) -> Option<Arrivals> {
     (has_rate || !arrivals.is_empty()).then_some(arrivals)
 }
 
-/// How long a run takes from its start to its peak, in whole seconds: the ramp-up or what the spawn rate makes of it, and
-/// of stages and load shapes the end of the ramp to the most users (or iterations) there are.
+/// How long the load rises from the start of a run, in whole seconds: the ramp-up or what the spawn rate makes of it, and
+/// of stages and load shapes until it first stops rising.
 pub(crate) fn ramp_up_s(run: &RunRecord) -> u64 {
     let planned = run.test.profile();
     if !run.test.stages.is_empty() {
-        return whole_seconds(planned.peak_at());
+        return planned_ramp_up_s(&planned);
     }
     // A load shape takes the place of what the definition says; a change of users while it runs only adds to it.
     let has_taken_shape =
         !run.profile.steps.is_empty() && run.profile.steps.first() != planned.steps.first();
     if run.test.follows_shape(has_taken_shape) {
-        return whole_seconds(run.profile.peak_at());
+        return planned_ramp_up_s(&run.profile.as_planned());
     }
     run.test.ramp_up().as_secs_f64().round() as u64
 }
 
-fn whole_seconds(run_time: RunTime) -> u64 {
-    run_time.since_zero().as_secs_f64().round() as u64
+fn planned_ramp_up_s(profile: &LoadProfile) -> u64 {
+    let ramp_up = profile.phases(profile.ends_at).ramp_up;
+    ramp_up.map_or(0, |ramp_up| ramp_up.end.into())
 }
 
 /// A count over the elapsed seconds, 0 before any have.

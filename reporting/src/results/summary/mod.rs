@@ -114,7 +114,7 @@ pub struct SummaryRun {
     pub users: u64,
     /// Planned duration, ramp-up included.
     pub duration_s: u64,
-    /// Ramp-up.
+    /// Ramp-up: how long the load rises from the start.
     pub ramp_up_s: u64,
     /// Worker processes.
     pub workers: u32,

@@ -115,7 +115,7 @@ pub struct AboutView {
     pub profile: LoadProfile,
     /// Duration in seconds.
     pub duration_s: u64,
-    /// Ramp Up Duration in seconds: how long it takes from the start to the peak.
+    /// Ramp Up Duration in seconds: how long the load rises from the start.
     pub ramp_up_s: u64,
     /// Whether the scenario's load shape will say users, duration and ramp-up, and has not yet.
     pub awaits_shape: bool,
