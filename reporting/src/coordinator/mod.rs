@@ -275,6 +275,8 @@ impl Coordinator {
     ) -> Result<RunRecord, BundleError> {
         let run = self.shared.store.import_bundle(upload).await?;
         tracing::info!(run = %run.id, test = %run.test.name, "imported");
+        // Results may have come where it ran since it was judged there.
+        thresholds::follow(self, &run);
         self.changed();
         Ok(run)
     }

@@ -80,7 +80,7 @@ impl Follower {
         self.coordinator.changed();
     }
 
-    /// Judges as far as results are there; true once the run is over.
+    /// Judges as far as results are there; true once that is kept of a run that is over.
     async fn judge(&mut self) -> Result<bool, StoreError> {
         let store = self.coordinator.store();
         let Some(run) = store.run(&self.run_id).await? else {
@@ -99,6 +99,9 @@ impl Follower {
             return Ok(true);
         }
         let judgement = store.judge(&run).await?;
+        if is_over && !judgement.is_kept {
+            return Ok(false);
+        }
         self.say(&judgement.results, is_over).await;
         if let Some(abort) = judgement.abort
             && run.phase == RunPhase::Running

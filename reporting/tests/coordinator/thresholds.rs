@@ -160,6 +160,12 @@ async fn late_results_are_judged_even_if_their_agent_dies_and_only_what_changes_
     let fast = snapshot_of(&run_id, 2, 400, Duration::from_millis(1));
     assert_eq!(agent.snapshot(fast).await, ack(&run_id, 2));
     assert_eq!(found(&site, "verdict:failed").await, 1, "as it was judged");
+    // Whoever looks before it is judged again sees what was, and what changes is said nevertheless.
+    let (store, now) = (site.coordinator.store(), site.coordinator.now());
+    let summary = Summary::read(store, &run_id, &Scope::default(), now)
+        .await
+        .unwrap();
+    assert_eq!(summary.verdict, Some(TestVerdict::Failed));
     // It has not said that this was all.
     drop(agent);
     until_said(&site, &run_id, "Threshold holds again: p95").await;

@@ -1,10 +1,12 @@
 //! A run from one coordinator to another, by the API.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{Request, StatusCode, header};
-use greylag_infra::ProcessHealth;
 use greylag_infra::protocol::{ErrorSampleData, MetricKind, Snapshot};
-use greylag_reporting::{Grant, Role};
+use greylag_infra::{ProcessHealth, RunRecord};
+use greylag_reporting::{Grant, Role, RunFilter};
 use tower::ServiceExt;
 
 use crate::site::{Site, load_test, snapshot};
@@ -77,6 +79,18 @@ fn results() -> Snapshot {
 }
 
 async fn site_with_a_run() -> Site {
+    let (site, run) = site_with_an_unjudged_run().await;
+    // Judges the thresholds for good, as a coordinator does at the end of a run.
+    let store = site.coordinator.store();
+    let judged = store
+        .threshold_results(&run)
+        .await
+        .expect("they are judged");
+    assert_eq!(judged.len(), 3);
+    site
+}
+
+async fn site_with_an_unjudged_run() -> (Site, RunRecord) {
     let site = Site::start(None).await;
     let mut test = load_test("checkout");
     test.thresholds = [
@@ -91,13 +105,7 @@ async fn site_with_a_run() -> Site {
     run.ended_at = Some(greylag_infra::WallTime::from_micros(1_795_413_915_000_000));
     let store = site.coordinator.store();
     store.update_run(&run).await.expect("the run is updated");
-    // Judges the thresholds for good, as a coordinator does at the end of a run.
-    let judged = store
-        .threshold_results(&run)
-        .await
-        .expect("they are judged");
-    assert_eq!(judged.len(), 3);
-    site
+    (site, run)
 }
 
 async fn bundle(site: &Site) -> Bytes {
@@ -168,6 +176,29 @@ async fn an_imported_run_is_equal_in_every_answer() {
         again.error_message().contains("already exists"),
         "{again:?}"
     );
+}
+
+#[tokio::test]
+async fn an_imported_run_is_judged_where_that_is_left_to_do() {
+    let (from, _) = site_with_an_unjudged_run().await;
+    let to = Site::start(None).await;
+    let imported = to.post("/api/v1/runs/import", bundle(&from).await).await;
+    assert_eq!(imported.status, StatusCode::CREATED, "{imported:?}");
+    let judged = async {
+        loop {
+            let filter = RunFilter {
+                search: "verdict:failed".into(),
+                ..RunFilter::default()
+            };
+            let found = to.coordinator.store().runs(filter).await;
+            if !found.expect("the runs").is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let judged = tokio::time::timeout(Duration::from_secs(30), judged).await;
+    judged.expect("it should be judged before anyone looks at it");
 }
 
 #[tokio::test]

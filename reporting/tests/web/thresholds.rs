@@ -289,7 +289,13 @@ async fn results_that_come_late_change_the_verdict() {
             .await
             .expect("it is saved");
     };
+    let judge_again = async || {
+        let judgement = store.judge(&run).await.expect("it is judged");
+        assert!(judgement.is_kept);
+    };
     late(2, Vec::new()).await;
+    assert_eq!(stands().await, (Some(50.0), "failed".to_owned(), 0));
+    judge_again().await;
     assert_eq!(stands().await, (Some(100.0), "passed".to_owned(), 1));
     let said = GeneratorNotice {
         kind: NoticeKind::TestFailed,
@@ -298,6 +304,9 @@ async fn results_that_come_late_change_the_verdict() {
         ..GeneratorNotice::default()
     };
     late(3, vec![said]).await;
+    // Nothing that is judged can change this.
+    assert_eq!(stands().await, (Some(100.0), "failed".to_owned(), 0));
+    judge_again().await;
     assert_eq!(stands().await, (Some(150.0), "failed".to_owned(), 0));
 
     // Where runs are looked at together their verdicts are shown, too.

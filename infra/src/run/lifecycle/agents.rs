@@ -119,6 +119,7 @@ impl RunLifecycle {
         holds_run: bool,
         now: WallTime,
     ) -> Vec<RunEffect> {
+        let seen = self.seen_until(agent_id, now);
         let Some(presence) = self.presence.get_mut(agent_id) else {
             return Vec::new();
         };
@@ -154,7 +155,7 @@ impl RunLifecycle {
             }
             _ if !holds_run => {
                 let reason = FailureReason::AgentForgotRun { agent: name };
-                effects.extend(self.lose(agent_id, GapCause::AgentLost, reason, now));
+                effects.extend(self.lose(agent_id, GapCause::AgentLost, reason, seen, now));
             }
             RunPhase::Running => {
                 if let Some(start_at) = self.record.started_at {
@@ -178,7 +179,8 @@ impl RunLifecycle {
             agent: self.name_of(agent_id),
             infrastructure: self.record.test.infrastructure.clone(),
         };
-        self.lose(agent_id, GapCause::AgentRestarted, reason, now)
+        let seen = self.seen_until(agent_id, now);
+        self.lose(agent_id, GapCause::AgentRestarted, reason, seen, now)
     }
 
     pub(super) fn tick(&mut self, now: WallTime) -> Vec<RunEffect> {
@@ -202,7 +204,8 @@ impl RunLifecycle {
                 infrastructure: self.record.test.infrastructure.clone(),
                 silent_s: (silence + Duration::from_millis(500)).as_secs(),
             };
-            effects.extend(self.lose(&agent_id, GapCause::AgentLost, reason, now));
+            let seen = self.seen_until(&agent_id, now);
+            effects.extend(self.lose(&agent_id, GapCause::AgentLost, reason, seen, now));
         }
         if now > self.deadline {
             effects.extend(self.leave_late_agents_behind(now));

@@ -10,19 +10,30 @@ use crate::protocol::{FailureReason, LostWorker};
 use crate::run::{GapCause, Loss, RunPhase};
 
 impl RunLifecycle {
-    /// An agent is gone with what it has not handed over.
+    /// An agent is gone with what it has not handed over. `seen` is until when it was there, if that is known.
     pub(super) fn lose(
         &mut self,
         agent_id: &AgentId,
         cause: GapCause,
         reason: FailureReason,
+        seen: Option<WallTime>,
         now: WallTime,
     ) -> Vec<RunEffect> {
         let mut effects = self.give_up(agent_id, cause);
-        let saved_until = self.agent(agent_id).map_or(0, |agent| agent.saved_until);
-        let since = RunTime::of_second(saved_until);
-        effects.extend(self.go_on_or_fail(agent_id, since, reason, now));
+        let since = self.saved_until(agent_id);
+        let seen = seen.map_or(since, |seen| self.record.run_time(seen));
+        let load_until = self.load_until(agent_id, seen);
+        effects.extend(self.go_on_or_fail(agent_id, since, load_until, reason, now));
         effects
+    }
+
+    /// Until when an agent was there; none if that is not known of a run that was found by a coordinator that was restarted.
+    pub(super) fn seen_until(&self, agent_id: &AgentId, now: WallTime) -> Option<WallTime> {
+        let seen = match self.presence.get(agent_id)? {
+            Presence::Absent { since, .. } => *since,
+            _ => now,
+        };
+        (self.knows_run_zero && Some(seen) != self.recovered_at).then_some(seen)
     }
 
     /// An agent stops its load early, or has done so.
@@ -37,7 +48,8 @@ impl RunLifecycle {
             .agent(agent_id)
             .and_then(|agent| Some(agent.end.as_ref()?.ended_at));
         let since = ended_at.unwrap_or_else(|| self.record.run_time(now));
-        self.go_on_or_fail(agent_id, since, reason, now)
+        let load_until = self.load_until(agent_id, since);
+        self.go_on_or_fail(agent_id, since, load_until, reason, now)
     }
 
     /// An agent goes on without some of its workers.
@@ -81,22 +93,22 @@ impl RunLifecycle {
             let reason = FailureReason::AgentsDidNotEnd {
                 agents: vec![self.name_of(&agent_id)],
             };
-            effects.extend(self.lose(&agent_id, GapCause::AgentLost, reason, now));
+            let seen = self.seen_until(&agent_id, now);
+            effects.extend(self.lose(&agent_id, GapCause::AgentLost, reason, seen, now));
         }
         effects
     }
 
-    /// What was lost of the load is kept, and the others go on; or else the run fails for this reason.
+    /// What was lost of the load is kept, and the others go on; or else the run fails for this reason, and its load was whole until
+    /// `load_until`.
     fn go_on_or_fail(
         &mut self,
         agent_id: &AgentId,
         since: RunTime,
+        load_until: RunTime,
         reason: FailureReason,
         now: WallTime,
     ) -> Vec<RunEffect> {
-        // An agent says that it stops its load, or is missed, some time after it was there for sure.
-        let saved_until = self.agent(agent_id).map_or(0, |agent| agent.saved_until);
-        let load_until = since.min(RunTime::of_second(saved_until));
         if !reason.is_loss() || !self.record.goes_on_without_lost() {
             return self.fail_after(load_until, reason, now);
         }
@@ -117,10 +129,24 @@ impl RunLifecycle {
         self.record.test.fleet.on_lost_agent.continues() && self.record.phase == RunPhase::Preparing
     }
 
+    /// Until when an agent that was there until `seen` had its load for sure.
+    fn load_until(&self, agent_id: &AgentId, seen: RunTime) -> RunTime {
+        match seen >= self.record.profile.ends_at {
+            // It had all of it, however much it has delivered.
+            true => seen,
+            // It says that it stops its load, or is missed, some time after it has done so.
+            false => seen.min(self.saved_until(agent_id)),
+        }
+    }
+
+    fn saved_until(&self, agent_id: &AgentId) -> RunTime {
+        let saved_until = self.agent(agent_id).map_or(0, |agent| agent.saved_until);
+        RunTime::of_second(saved_until)
+    }
+
     /// Whether the results of an agent go on to the end of the load.
     fn had_all_its_load(&self, agent_id: &AgentId) -> bool {
-        let saved_until = self.agent(agent_id).map_or(0, |agent| agent.saved_until);
-        RunTime::of_second(saved_until) >= self.record.profile.ends_at
+        self.saved_until(agent_id) >= self.record.profile.ends_at
     }
 
     /// Whether any agent was not lost.

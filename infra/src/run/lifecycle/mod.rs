@@ -108,6 +108,8 @@ pub struct RunLifecycle {
     latest_deadline: WallTime,
     /// Whether run time zero is known on the coordinator's present clock; not yet after a restart.
     knows_run_zero: bool,
+    /// When a coordinator that was restarted found the run: since then its agents count as absent, but none was seen then.
+    recovered_at: Option<WallTime>,
     /// Whether a load shape of the scenario's own has come.
     has_shape: bool,
     /// Bytes that each agent has fetched of the run's shipped build, as it said last.
@@ -135,6 +137,7 @@ impl RunLifecycle {
             deadline: WallTime::default(),
             latest_deadline: WallTime::default(),
             knows_run_zero: true,
+            recovered_at: None,
             has_shape: false,
             fetched: BTreeMap::new(),
             set_up_data: None,
@@ -179,6 +182,7 @@ impl RunLifecycle {
         let mut run = Self {
             presence,
             knows_run_zero: false,
+            recovered_at: Some(now),
             set_up_data,
             ..Self::without_agents(record, lease)
         };

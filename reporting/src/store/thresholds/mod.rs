@@ -67,7 +67,9 @@ impl JudgedRun {
 }
 
 impl Store {
-    /// How the thresholds of a run stand: as they were judged last while it goes on, and for good when it is over.
+    /// How the thresholds of a run stand: as they were judged last while it goes on, and for good when it is over. Where results
+    /// came since, they stand as they did until they are judged again, so that whoever looks does not take the place of the one
+    /// who says what changed.
     ///
     /// # Errors
     /// The run was not found, or the database failed.
@@ -81,6 +83,12 @@ impl Store {
         if record.phase.is_over() {
             if let Some(stored) = self.stored_results(&record.id).await? {
                 return Ok(Arc::new(stored));
+            }
+            if let Some(mut results) = self.last_results(&record.id).await? {
+                // What the scenario's code says failed is not judged.
+                results.truncate(record.test.thresholds.len());
+                results.extend(self.failures(record).await?);
+                return Ok(Arc::new(results));
             }
             return Ok(self.judge(record).await?.results);
         }
@@ -120,6 +128,7 @@ impl Store {
         let judgement = Judgement {
             results: Arc::new(results),
             abort: evaluation.abort(),
+            is_kept: false,
         };
         *judged.shown() = Some(Arc::clone(&judgement.results));
         *kept = Some(evaluation);
@@ -133,10 +142,12 @@ impl Store {
             return Ok(Judgement {
                 results: Arc::new(stored),
                 abort: None,
+                is_kept: true,
             });
         }
         let mut known = kept.take();
         let mut results = Arc::default();
+        let mut is_kept = false;
         let now = self.clock().now();
         for _ in 0..MAX_TRIALS {
             // The seconds at the end in which nothing happened count, too.
@@ -150,7 +161,8 @@ impl Store {
             judged.extend(self.failures(record).await?);
             results = Arc::new(judged);
             let saved = self.save_results(&record.id, &evaluation, Arc::clone(&results));
-            if saved.await? {
+            is_kept = saved.await?;
+            if is_kept {
                 break;
             }
         }
@@ -158,6 +170,7 @@ impl Store {
             // As whoever asks next reads it: a number may change in its last place when it is read from a text.
             results: Arc::new(from_json(&json(&*results))?),
             abort: None,
+            is_kept,
         })
     }
 
@@ -336,6 +349,9 @@ pub struct Judgement {
     pub results: Arc<Vec<ThresholdResult>>,
     /// Whether the run is to be stopped.
     pub abort: Option<ThresholdAbort>,
+    /// Whether the results are stored with the run, which is over. False of one in progress, and where results kept coming while it was judged:
+    /// it is to be judged again then.
+    pub is_kept: bool,
 }
 
 /// Up to which second all agents of an active run have delivered, but for those that it goes on without; all there are
@@ -354,12 +370,9 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn nothing_of_a_run_that_is_over_stays_in_memory() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(dir.path()).unwrap();
-        let new = RunRecord {
-            id: "r".into(),
+    fn running(id: &str) -> RunRecord {
+        RunRecord {
+            id: id.into(),
             number: 1,
             test: LoadTest {
                 thresholds: vec!["rps > 1".parse().unwrap()],
@@ -372,8 +385,22 @@ mod tests {
             agents: Vec::new(),
             profile: LoadProfile::default(),
             completeness: Completeness::default(),
-        };
-        let mut record = store.create_run(new).await.unwrap();
+        }
+    }
+
+    fn over(id: &str) -> RunRecord {
+        RunRecord {
+            phase: RunPhase::Finished,
+            ended_at: Some(WallTime::from_micros(10_000_000)),
+            ..running(id)
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_of_a_run_that_is_over_stays_in_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let mut record = store.create_run(running("r")).await.unwrap();
         let kept = || store.inner.thresholds.runs().len();
         store.judge(&record).await.unwrap();
         assert_eq!(kept(), 1);
@@ -387,5 +414,29 @@ mod tests {
         record.id = "deleted".into();
         assert!(store.judge(&record).await.is_err());
         assert_eq!(kept(), 0);
+    }
+
+    #[tokio::test]
+    async fn it_is_said_whether_the_results_were_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let record = store.create_run(over("r")).await.unwrap();
+        let on_writer = |sql: &'static str| {
+            let run = move |state: &mut WriterState| {
+                state.transaction(|connection| Ok(connection.execute_batch(sql)?))
+            };
+            store.inner.writer.run(run)
+        };
+        // To the one who keeps them, there is always a second more than to those who read.
+        let ahead = "CREATE TEMP TABLE runs AS SELECT * FROM main.runs;
+            UPDATE temp.runs SET last_second = 4000;";
+        on_writer(ahead).await.unwrap();
+        assert!(!store.judge(&record).await.unwrap().is_kept);
+        assert_eq!(store.last_results(&record.id).await.unwrap(), None);
+        on_writer("DROP TABLE temp.runs").await.unwrap();
+        for _ in 0..2 {
+            assert!(store.judge(&record).await.unwrap().is_kept);
+        }
+        assert!(store.last_results(&record.id).await.unwrap().is_some());
     }
 }

@@ -57,4 +57,41 @@ fn until_when_the_load_was_whole_is_kept_of_a_run_that_is_stopped() {
     // It says so after it has stopped.
     assert_eq!(after(failing(), 22_500_000), Some(RunTime::of_second(20)));
     assert_eq!(after(RunEvent::StopAsked, 60_500_000), None, "it was over");
+    assert_eq!(after(failing(), 60_500_000), None, "it had all of its load");
+}
+
+#[test]
+fn an_agent_that_was_there_at_the_end_of_the_load_had_all_of_it() {
+    let delivered_in_part = || {
+        let mut run = running();
+        let started = run.record().started_at.expect("it is running");
+        for agent in ["a", "b"] {
+            let saved = RunEvent::ResultsSaved {
+                agent_id: agent.into(),
+                until: Some(50),
+            };
+            let _ = run.handle(saved, started + Duration::from_secs(52));
+        }
+        (run, started)
+    };
+    let given_up = |mut run: RunLifecycle, absent_since: WallTime| {
+        let tick_at = absent_since + LEASE + Duration::from_secs(1);
+        let _ = run.handle(RunEvent::Tick, tick_at);
+        assert_ne!(run.record().phase, RunPhase::Running);
+        run.record().completeness.load_whole_until
+    };
+    let lost_after = |seconds: u64| {
+        let (mut run, started) = delivered_in_part();
+        let since = started + Duration::from_secs(seconds);
+        let _ = run.handle(lost("a", since), since);
+        given_up(run, since)
+    };
+    assert_eq!(lost_after(61), None);
+    assert_eq!(lost_after(55), Some(RunTime::of_second(50)));
+
+    // Nothing was seen of it when the coordinator came back.
+    let (run, started) = delivered_in_part();
+    let back = started + Duration::from_secs(61);
+    let (recovered, _) = recover(run.record().clone(), None, back);
+    assert_eq!(given_up(recovered, back), Some(RunTime::of_second(50)));
 }
