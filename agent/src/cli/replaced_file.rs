@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
@@ -56,6 +56,15 @@ impl ReplacedFile {
     /// It will not.
     pub(super) fn check(&self) -> io::Result<()> {
         self.begin()?;
+        if self
+            .metadata()
+            .is_some_and(|metadata| metadata.file_type().is_socket())
+        {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "it is a socket, which cannot be opened",
+            ));
+        }
         let Some(metadata) = self.metadata().filter(Metadata::is_file) else {
             return Ok(());
         };
@@ -279,6 +288,9 @@ mod tests {
         reader.read_to_string(&mut written).unwrap();
         assert_eq!(written, "newnew");
         assert!(link.is_symlink());
+
+        let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        ReplacedFile::at(of(&socket)).check().unwrap_err();
 
         let mut removed = tempfile::tempfile_in(directory.path()).unwrap();
         removed.write_all(b"much that was there before").unwrap();

@@ -9,19 +9,28 @@ use crate::base::RunTime;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Phases {
     /// From the start of the run until the load first stops rising: until it falls, or until the first stretch in which it does not
-    /// change, and that is no short step on the way up (shorter than a tenth of the steady state). What comes between that and the
-    /// steady state is of no phase.
+    /// change. Short steps on the way up belong to it: those of at most 10 s, and less than a tenth of the steady state, before a
+    /// higher one. What comes between that and the steady state is of no phase.
     pub ramp_up: Option<Range<u32>>,
     /// The longest stretch in which the load does not change; of several that are as long, the first with the greatest
     /// load. Missing where the load changes all the time.
     pub steady: Option<Range<u32>>,
-    /// From the end of the last stretch in which the load does not change, and that is no short step on the way down, to the end of
-    /// the run, requests included that ended after the load did.
+    /// What comes after the steady state from where the load only falls, to the end of the run, requests included that ended after the
+    /// load did.
     pub ramp_down: Option<Range<u32>>,
 }
 
-/// Load shapes rise in small steps: a stretch that is shorter than the steady state by more than this factor is a step of the ramp-up.
-const STEP_OF_A_RAMP: usize = 10;
+/// Load shapes rise in small steps, each of which is a plateau. Such a step takes at most so many seconds, and less than this part of the
+/// steady state.
+const MAX_STEP_S: usize = 10;
+const STEPS_IN_STEADY: usize = 10;
+
+/// Which way the load begins to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Up,
+    Down,
+}
 
 /// A stretch in which the load does not change.
 struct Plateau {
@@ -34,48 +43,51 @@ struct Plateau {
 impl LoadProfile {
     /// The phases of a run of this profile that has been going for `elapsed`: the whole of it, with what is left of it, if
     /// it is over. The load is the arrival rate where there is one, else the number of users.
+    ///
+    /// Where the ramp-up ends is as planned, so that it does not move while the run goes on or where it ends early.
     pub fn phases(&self, elapsed: RunTime) -> Phases {
         let elapsed_s = seconds_up(elapsed.as_micros());
-        let end_us = self.ends_at.min(elapsed).as_micros();
+        let ramp_up_s = self.as_planned().ramp_up_s().min(elapsed_s);
+        let ramp_up = some(0..ramp_up_s);
+        let mut plateaus = self.whole_seconds(self.ends_at.min(elapsed).as_micros());
+        plateaus.retain(|(seconds, _)| seconds.start >= ramp_up_s);
+        let Some(steady) = longest(&plateaus) else {
+            return Phases {
+                ramp_up,
+                ..Phases::default()
+            };
+        };
+        let falls_s = seconds_down(self.falls_from().as_micros());
+        Phases {
+            ramp_up,
+            ramp_down: some(falls_s.max(steady.end)..elapsed_s),
+            steady: Some(steady),
+        }
+    }
+
+    /// The second in which the load stops rising; that of the end where it never does.
+    fn ramp_up_s(&self) -> u32 {
+        let ends_us = self.ends_at.as_micros();
+        let falls_us = self.first_fall().map_or(ends_us, RunTime::as_micros);
+        let plateaus = self.whole_seconds(ends_us);
+        let Some(steady) = longest(&plateaus) else {
+            return seconds_up(falls_us);
+        };
+        let first = (0..plateaus.len()).find(|at| !is_step(&plateaus[*at..], &steady));
+        let first_s = first.map_or(steady.start, |at| plateaus[at].0.start);
+        first_s.min(seconds_up(falls_us))
+    }
+
+    /// Where the load does not change, up to `end_us`, in whole seconds, and where there is any.
+    fn whole_seconds(&self, end_us: u64) -> Vec<(Range<u32>, f64)> {
         let plateaus = self.plateaus(end_us).into_iter();
-        let plateaus: Vec<(Range<u32>, f64)> = plateaus
+        plateaus
             .map(|plateau| {
                 let seconds = seconds_up(plateau.from_us)..seconds_down(plateau.until_us);
                 (seconds, plateau.load)
             })
             .filter(|(seconds, load)| *load > 0.0 && !seconds.is_empty())
-            .collect();
-        let mut steady: Option<&(Range<u32>, f64)> = None;
-        for plateau in &plateaus {
-            let (seconds, load) = plateau;
-            if steady.is_none_or(|(best, most)| (seconds.len(), *load) > (best.len(), *most)) {
-                steady = Some(plateau);
-            }
-        }
-        let falls_s = self
-            .first_fall()
-            .map_or(elapsed_s, |at| seconds_up(at.as_micros()));
-        let Some((steady, _)) = steady.cloned() else {
-            return Phases {
-                ramp_up: some(0..falls_s.min(elapsed_s)),
-                ..Phases::default()
-            };
-        };
-        let is_step = |seconds: &Range<u32>| seconds.len() * STEP_OF_A_RAMP < steady.len();
-        let mut long = plateaus.iter().map(|(seconds, _)| seconds);
-        let first_s = long
-            .find(|seconds| !is_step(seconds))
-            .unwrap_or(&steady)
-            .start;
-        let last_s = long
-            .rfind(|seconds| !is_step(seconds))
-            .unwrap_or(&steady)
-            .end;
-        Phases {
-            ramp_up: some(0..first_s.min(falls_s)),
-            ramp_down: some(last_s.max(steady.end)..elapsed_s),
-            steady: Some(steady),
-        }
+            .collect()
     }
 
     /// The changes of the load: when each begins, when its ramp is over, and to what.
@@ -105,12 +117,35 @@ impl LoadProfile {
         }
     }
 
+    /// When the load begins to rise or to fall, and which of the two.
+    fn turns(&self) -> Vec<(RunTime, Turn)> {
+        let load_at = self.load();
+        let steps = self.load_steps().into_iter().enumerate();
+        let turn = |(number, (at, _, target)): (usize, (RunTime, RunTime, f64))| {
+            let before = match number {
+                0 => 0.0,
+                _ => load_at(at.just_before()),
+            };
+            match target - before {
+                change if change > 0.0 => Some((at, Turn::Up)),
+                change if change < 0.0 => Some((at, Turn::Down)),
+                _ => None,
+            }
+        };
+        steps.filter_map(turn).collect()
+    }
+
     /// When the load begins to fall for the first time.
     fn first_fall(&self) -> Option<RunTime> {
-        let load_at = self.load();
-        let steps = self.load_steps().into_iter().skip(1);
-        let mut falls = steps.filter(|(at, _, target)| *target < load_at(at.just_before()));
-        falls.next().map(|(at, ..)| at)
+        let mut turns = self.turns().into_iter();
+        turns.find_map(|(at, turn)| (turn == Turn::Down).then_some(at))
+    }
+
+    /// From when on the load only falls; its end where it does not.
+    fn falls_from(&self) -> RunTime {
+        let turns = self.turns().into_iter().rev();
+        let falls = turns.take_while(|(_, turn)| *turn == Turn::Down);
+        falls.last().map_or(self.ends_at, |(at, _)| at)
     }
 
     /// Where the load does not change, up to `end_us`, ascending. Neighbours have different loads, or a ramp between them.
@@ -143,6 +178,27 @@ impl LoadProfile {
         }
         plateaus
     }
+}
+
+/// The longest, and of those the first with the greatest load.
+fn longest(plateaus: &[(Range<u32>, f64)]) -> Option<Range<u32>> {
+    let mut longest: Option<&(Range<u32>, f64)> = None;
+    for plateau in plateaus {
+        let (seconds, load) = plateau;
+        if longest.is_none_or(|(best, most)| (seconds.len(), *load) > (best.len(), *most)) {
+            longest = Some(plateau);
+        }
+    }
+    longest.map(|(seconds, _)| seconds.clone())
+}
+
+/// Whether the first of these plateaus is a step of a ramp to the next one: short, and lower than that.
+fn is_step(plateaus: &[(Range<u32>, f64)], steady: &Range<u32>) -> bool {
+    let [(seconds, load), (_, next), ..] = plateaus else {
+        return false;
+    };
+    let is_short = seconds.len() <= MAX_STEP_S && seconds.len() * STEPS_IN_STEADY < steady.len();
+    is_short && next > load
 }
 
 fn some(seconds: Range<u32>) -> Option<Range<u32>> {
@@ -236,8 +292,8 @@ mod tests {
         );
         assert_eq!(
             phases(&first, seconds(210)),
-            [None, Some(0..120), Some(200..210)],
-            "the load goes on after the longest plateau"
+            [None, Some(0..120), Some(150..210)],
+            "the spike after the longest plateau is not in it"
         );
         // Without a plateau at its top.
         let peak = profile(&[(0, 400, 60), (60, 20, 30)], 200);
@@ -260,6 +316,43 @@ mod tests {
         assert_eq!(
             phases(&profile(&longer, 150), seconds(150)),
             [None, Some(90..150), None]
+        );
+        for elapsed in [10, 30] {
+            let [up, steady, _] = phases(&profile(&steps, 60), seconds(elapsed));
+            let ends = elapsed.min(18) as u32;
+            assert_eq!(up, Some(0..ends), "as planned, {elapsed} s after the start");
+            assert_eq!(steady.is_some(), elapsed > 18);
+        }
+        // However long what comes after it takes.
+        let short_spike = profile(&[(0, 20, 0), (30, 400, 5), (60, 20, 5)], 660);
+        assert_eq!(
+            phases(&short_spike, seconds(660)),
+            [None, Some(65..660), None]
+        );
+        let long_second = profile(&[(0, 10, 0), (60, 100, 0)], 1_260);
+        assert_eq!(
+            phases(&long_second, seconds(1_260)),
+            [None, Some(60..1_260), None]
+        );
+        let high_first = profile(&[(0, 400, 10), (15, 20, 0)], 330);
+        assert_eq!(
+            phases(&high_first, seconds(330)),
+            [Some(0..10), Some(15..330), None]
+        );
+        let last_spike = profile(&[(0, 20, 0), (400, 400, 2), (422, 0, 10)], 432);
+        assert_eq!(
+            phases(&last_spike, seconds(432)),
+            [None, Some(0..400), Some(422..432)]
+        );
+        let last_rise = profile(&[(0, 10, 0), (400, 50, 0)], 430);
+        assert_eq!(phases(&last_rise, seconds(430)), [None, Some(0..400), None]);
+        let down: Vec<_> = (0..5)
+            .map(|step| (300 + step * 2, 40 - step * 8, 0))
+            .collect();
+        let down = [&[(0, 50, 0)][..], &down].concat();
+        assert_eq!(
+            phases(&profile(&down, 310), seconds(310)),
+            [None, Some(0..300), Some(300..310)]
         );
         let equal = profile(&[(0, 10, 0), (20, 50, 0), (40, 20, 0)], 60);
         assert_eq!(phases(&equal, seconds(60))[1], Some(20..40));

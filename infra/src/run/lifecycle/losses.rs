@@ -48,7 +48,11 @@ impl RunLifecycle {
             .agent(agent_id)
             .and_then(|agent| Some(agent.end.as_ref()?.ended_at));
         let since = ended_at.unwrap_or_else(|| self.record.run_time(now));
-        let load_until = self.load_until(agent_id, since);
+        // Otherwise it may have stopped long before it could say so.
+        let load_until = match ended_at {
+            Some(ended_at) => self.load_until(agent_id, ended_at),
+            None => since.min(self.saved_until(agent_id)),
+        };
         self.go_on_or_fail(agent_id, since, load_until, reason, now)
     }
 
