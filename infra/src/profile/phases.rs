@@ -20,9 +20,9 @@ pub struct Phases {
     pub ramp_down: Option<Range<u32>>,
 }
 
-/// Load shapes rise in small steps, each of which is a plateau. Such a step takes at most so many seconds, and less than this part of the
-/// steady state.
+/// Load shapes rise in small steps, each of which is a plateau. Such a step takes at most so many seconds.
 const MAX_STEP_S: usize = 10;
+/// And the steady state takes more than so many times as long.
 const STEPS_IN_STEADY: usize = 10;
 
 /// Which way the load begins to change.
@@ -283,7 +283,7 @@ mod tests {
             phases(&spike, seconds(270)),
             [Some(0..10), Some(155..270), None]
         );
-        // Nothing rises while there is no load.
+        // The load begins to rise later than the run.
         let later = profile(&[(0, 0, 0), (20, 10, 5)], 60);
         assert_eq!(phases(&later, seconds(60))[0], Some(0..25));
         let first = profile(

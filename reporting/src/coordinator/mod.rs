@@ -46,7 +46,7 @@ pub use agent_socket::agent_routes;
 pub use connection_faults::{ConnectionFault, ConnectionFaults};
 pub use dispatch::StartRefused;
 pub use machines::{InfrastructureMachines, ProvisionedInfrastructure, Provisioning, ShownMachine};
-pub use otlp::{Collector, PUSH_EVERY, PushAnswer, PushError};
+pub use otlp::{Collector, PushAnswer, PushError};
 pub(crate) use readiness::NotReady;
 pub use receive_budget::MAX_RECEIVED_BYTES;
 pub(crate) use receive_budget::{Meter, MeteredStream};

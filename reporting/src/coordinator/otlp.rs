@@ -23,7 +23,7 @@ use crate::results::metrics::otlp_of;
 use crate::store::StoreError;
 
 /// Time between two pushes.
-pub const PUSH_EVERY: Duration = Duration::from_secs(10);
+const PUSH_EVERY: Duration = Duration::from_secs(10);
 /// How often it is looked at most whether a run has ended since.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// When the counts of a run that is over are pushed again, because late results may have come.

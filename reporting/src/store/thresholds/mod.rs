@@ -427,7 +427,7 @@ mod tests {
             };
             store.inner.writer.run(run)
         };
-        // To the one who keeps them, there is always a second more than to those who read.
+        // The writer always sees a second more than the readers.
         let ahead = "CREATE TEMP TABLE runs AS SELECT * FROM main.runs;
             UPDATE temp.runs SET last_second = 4000;";
         on_writer(ahead).await.unwrap();
