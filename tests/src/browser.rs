@@ -15,7 +15,7 @@ use crate::proc_fs::{ProcessId, find_program};
 use crate::process::Process;
 use crate::wait;
 
-const START_TIMEOUT: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often ChromeDriver is started until its port is free.
 const DRIVER_ATTEMPTS: usize = 5;
 
@@ -94,6 +94,8 @@ impl Browser {
             },
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
             "unhandledPromptBehavior": "ignore",
+            // On a busy machine half a minute, which it is otherwise, is not enough for axe.
+            "timeouts": { "script": 120_000 },
         }))
         .expect("an object");
         let client = ClientBuilder::rustls()

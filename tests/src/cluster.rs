@@ -13,7 +13,7 @@ use crate::proc_fs::ProcessId;
 use crate::process::{Ended, Process, clean_command};
 
 /// How long a process may take to be there.
-pub const START_TIMEOUT: Duration = Duration::from_secs(20);
+pub const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The binary under test.
 #[derive(Debug, Clone)]

@@ -93,7 +93,7 @@ impl Http2Server {
         let mut answered = false;
         wait::until_true(
             "the server to listen or to give up",
-            Duration::from_secs(20),
+            Duration::from_secs(60),
             || {
                 answered = TcpStream::connect(("127.0.0.1", port)).is_ok()
                     && (kind != ServerKind::Node
@@ -134,7 +134,7 @@ impl Http2Server {
 
     /// Waits until the log has this many requests, ends the server, and reads the whole log.
     pub async fn finish(mut self, requests: usize) -> Vec<Witnessed> {
-        wait::until("the server's log", Duration::from_secs(20), async || {
+        wait::until("the server's log", Duration::from_secs(60), async || {
             let seen = self.log().len();
             (seen >= requests)
                 .then_some(())
@@ -145,7 +145,7 @@ impl Http2Server {
             ServerKind::Nginx => Signal::QUIT,
             _ => Signal::TERM,
         });
-        self.process.wait(Duration::from_secs(20)).await;
+        self.process.wait(Duration::from_secs(60)).await;
         self.log()
     }
 

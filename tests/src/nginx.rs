@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Signal, geteuid};
@@ -17,6 +19,10 @@ use crate::wait;
 
 /// How often another free port is tried when someone was faster.
 const PORT_ATTEMPTS: usize = 5;
+/// Ports to choose from: below those that the kernel gives to connections, which may take any of its own at any time.
+const PORTS: Range<u32> = 20_000..30_000;
+/// How long nginx may take to start, to write its log and to end.
+const WITHIN: Duration = Duration::from_secs(60);
 
 /// A running nginx with its own prefix, configuration and access log.
 #[derive(Debug)]
@@ -63,7 +69,9 @@ impl AccessLog {
     fn read(path: &Path) -> Self {
         let text =
             String::from_utf8_lossy(&fs::read(path).expect("nginx writes its log")).into_owned();
-        let requests = text.lines().map(parse_line).collect();
+        // What is behind the last end of a line is being written.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        let requests = whole.lines().map(parse_line).collect();
         Self { requests }
     }
 
@@ -226,14 +234,10 @@ impl Nginx {
             .arg(prefix.path().join("error.log"));
         let mut process = Process::start("nginx", &mut command);
         let mut answered = false;
-        wait::until_true(
-            "nginx to listen or to give up",
-            Duration::from_secs(10),
-            || {
-                answered = listens(prefix.path());
-                answered || !process.is_running()
-            },
-        )
+        wait::until_true("nginx to listen or to give up", WITHIN, || {
+            answered = listens(prefix.path());
+            answered || !process.is_running()
+        })
         .await;
         if !process.is_running() {
             let errors = fs::read_to_string(prefix.path().join("error.log")).unwrap_or_default();
@@ -256,10 +260,26 @@ impl Nginx {
         AccessLog::read(&self.log_path())
     }
 
+    /// The log once it holds so many requests, which were answered: nginx writes a line after its answer.
+    ///
+    /// # Panics
+    /// There are fewer for a minute.
+    pub async fn log_with(&self, least: u64) -> AccessLog {
+        let what = format!("{least} requests in nginx's log");
+        wait::until(&what, WITHIN, async || {
+            let log = self.log_so_far();
+            match log.totals().requests {
+                requests if requests >= least => Ok(log),
+                requests => Err(format!("{requests}")),
+            }
+        })
+        .await
+    }
+
     /// `nginx -s quit`: every open connection is served to its end, every line written. Then the log.
     pub async fn finish(mut self) -> AccessLog {
         self.process.signal(Signal::QUIT);
-        self.process.wait(Duration::from_secs(20)).await;
+        self.process.wait(WITHIN).await;
         AccessLog::read(&self.log_path())
     }
 
@@ -342,14 +362,22 @@ http {{
     )
 }
 
-/// A port of 127.0.0.1 that was free a moment ago.
+/// A port of 127.0.0.1 that was free a moment ago. It does not become the port of a connection meanwhile, and another caller gets
+/// another one.
 ///
 /// # Panics
 /// There is none.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port on 127.0.0.1");
-    listener
-        .local_addr()
-        .expect("a bound socket has an address")
-        .port()
+    /// Processes that run at the same time begin at different ports.
+    const APART: u32 = 61;
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(APART);
+    PORTS
+        .map(|_| {
+            let call = CALLS.fetch_add(1, Ordering::Relaxed);
+            let number = first.wrapping_add(call) % (PORTS.end - PORTS.start);
+            u16::try_from(PORTS.start + number).expect("all of them are ports")
+        })
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port on 127.0.0.1")
 }

@@ -3,7 +3,8 @@
 use std::ffi::OsStr;
 use std::io::Read;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,27 +15,42 @@ use crate::wait;
 
 /// How long a process is given to end after SIGTERM when its test is over.
 const END_TIMEOUT: Duration = Duration::from_secs(3);
+/// How often output whose pipe does not end is found the same before it is taken as whole: looks are counted, as the readers may
+/// stand still for as long as the machine does.
+const STILL_LOOKS: u32 = 200;
+/// Pause between two of these looks.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(25);
 
 /// What a process wrote so far.
 #[derive(Debug, Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
+struct Captured {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    /// Whether the pipe has ended: nothing more can come.
+    is_whole: Arc<AtomicBool>,
+}
 
 impl Captured {
     fn follow(&self, mut from: impl Read + Send + 'static) {
-        let bytes = Arc::clone(&self.0);
+        let captured = self.clone();
         thread::spawn(move || {
             let mut buffer = [0; 8192];
             while let Ok(count @ 1..) = from.read(&mut buffer) {
-                bytes
-                    .lock()
-                    .expect("no reader panics")
-                    .extend_from_slice(&buffer[..count]);
+                captured.bytes().extend_from_slice(&buffer[..count]);
             }
+            captured.is_whole.store(true, Ordering::Release);
         });
     }
 
+    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.bytes.lock().expect("no reader panics")
+    }
+
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().expect("no reader panics")).into_owned()
+        String::from_utf8_lossy(&self.bytes()).into_owned()
+    }
+
+    fn is_whole(&self) -> bool {
+        self.is_whole.load(Ordering::Acquire)
     }
 }
 
@@ -178,7 +194,7 @@ impl Process {
     pub async fn kill_9(&mut self) {
         self.orphans.extend(self.descendants());
         self.signal(Signal::KILL);
-        self.wait(Duration::from_secs(10)).await;
+        self.wait(Duration::from_secs(60)).await;
     }
 
     /// Waits until it ended.
@@ -199,17 +215,15 @@ impl Process {
         }
     }
 
-    /// The readers may be a moment behind the end of the process. Descendants can hold the pipes open, so their
-    /// end is not awaited: output that stands still is taken as whole.
+    /// The readers may be behind the end of the process; the ends of the pipes say that they have everything. Descendants can
+    /// hold the pipes open: then output that stands still is taken as whole.
     async fn drain(&self) {
-        let mut last = usize::MAX;
-        loop {
-            let now = self.stdout().len() + self.stderr().len();
-            if now == last {
-                return;
-            }
+        let (mut last, mut still) = (usize::MAX, 0);
+        while !(self.stdout.is_whole() && self.stderr.is_whole()) && still < STILL_LOOKS {
+            let now = self.stdout.bytes().len() + self.stderr.bytes().len();
+            still = if now == last { still + 1 } else { 0 };
             last = now;
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(BETWEEN_LOOKS).await;
         }
     }
 }

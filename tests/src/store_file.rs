@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
 use crate::nginx::Counts;
+
+/// A coordinator that is held up within a transaction keeps its lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 fn open(data: &Path) -> Connection {
     let connection = Connection::open_with_flags(
@@ -14,7 +18,7 @@ fn open(data: &Path) -> Connection {
     )
     .expect("the data directory holds a database");
     connection
-        .busy_timeout(std::time::Duration::from_secs(5))
+        .busy_timeout(BUSY_TIMEOUT)
         .expect("a timeout can be set");
     connection
 }
@@ -42,7 +46,7 @@ pub fn lock_store(data: &Path) -> impl Send + use<> {
     let connection =
         Connection::open(data.join("greylag.sqlite")).expect("the data directory holds a database");
     connection
-        .busy_timeout(std::time::Duration::from_secs(5))
+        .busy_timeout(BUSY_TIMEOUT)
         .expect("a timeout can be set");
     connection
         .execute_batch("BEGIN IMMEDIATE")

@@ -6,6 +6,7 @@ mod talking;
 mod vocabulary;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use greylag_scenarios::prelude::*;
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     let mut scenarios = greylag_scenarios::examples::all();
     scenarios.extend([
         per_process(),
+        per_process_until(),
         hostile(),
         idle(),
         computing(),
@@ -31,26 +33,46 @@ fn main() -> ExitCode {
 }
 
 /// Each worker process requests a path of its own, so that a target's log tells workers apart.
-fn per_process() -> Scenario {
-    #[derive(Default)]
-    struct Worker;
+#[derive(Default)]
+struct Worker;
 
-    impl Worker {
-        async fn request(&mut self, client: &mut Client) -> TaskResult {
-            client
-                .get(format!("/by/{}", std::process::id()))
-                .send()
-                .await?;
-            Ok(())
-        }
+impl Worker {
+    async fn request(&mut self, client: &mut Client) -> TaskResult {
+        client
+            .get(format!("/by/{}", std::process::id()))
+            .send()
+            .await?;
+        Ok(())
     }
 
+    async fn request_until(&mut self, client: &mut Client) -> TaskResult {
+        self.request(client).await?;
+        if Path::new(client.run().options().text("until")?).exists() {
+            client.run().finish_test("enough was seen");
+        }
+        Ok(())
+    }
+}
+
+fn per_process() -> Scenario {
     Scenario::new("per-process")
         .description("Requests /by/<id of the worker process>")
         .user(
             FastHttpUser::<Worker>::new("Worker")
                 .wait_time(between(0.02, 0.06))
                 .task(1, Worker::request),
+        )
+}
+
+/// The same until a file is there: no duration has to fit what a slow machine needs.
+fn per_process_until() -> Scenario {
+    Scenario::new("per-process-until")
+        .description("Requests /by/<id of the worker process> until a file is there")
+        .option(CustomOption::text("until").help("The file that finishes the run."))
+        .user(
+            FastHttpUser::<Worker>::new("Worker")
+                .wait_time(between(0.02, 0.06))
+                .task(1, Worker::request_until),
         )
 }
 
