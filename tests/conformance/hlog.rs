@@ -30,10 +30,7 @@ async fn hdrhistogram_reads_the_numbers_of_the_summary() {
             "declared": { "requests": [{ "path": "/" }, { "path": "/b", "name": "b, c 100%" }], "wait_time": "5ms" },
         }))
         .await;
-    cluster
-        .api()
-        .wait_for_status(&id, "Finished", Duration::from_secs(30))
-        .await;
+    cluster.api().wait_for_status(&id, "Finished", WITHIN).await;
     let directory = tempfile::TempDir::new().expect("a temporary directory");
     let file = directory.path().join("run.hlog");
     let file = file.to_str().expect("a path of ours");
@@ -73,7 +70,7 @@ async fn hdrhistogram_reads_the_numbers_of_the_summary() {
     for (tag, stats) in expected {
         let read = &tags[tag];
         assert_eq!(read["count"], stats["requests"], "{tag}: {read} {stats}");
-        assert!(read["count"].as_u64() > Some(100), "{tag}: {read}");
+        assert!(read["count"].as_u64() >= Some(10), "{tag}: {read}");
         let is_in = |bucket: &Value, ms: &Value| {
             let us = (ms.as_f64().expect("a time") * 1e3).round() as u64;
             let end = |at: usize| bucket[at].as_u64().expect("an end");
@@ -84,12 +81,16 @@ async fn hdrhistogram_reads_the_numbers_of_the_summary() {
         }
         is_in(&read["max_us"], &stats["max_ms"]);
     }
-    let started = summary["run"]["started_at_us"].as_u64();
-    if let Some(started_us) = started {
-        let first_ms = tags[""]["first_ms"].as_f64().expect("a time");
-        assert!(
-            (first_ms - started_us as f64 / 1e3).abs() < 2_000.0,
-            "{tags}"
-        );
-    }
+    // The log says when the run began, and its intervals are read from there.
+    let log = std::fs::read_to_string(file).expect("it was just written");
+    let mut heads = log.lines();
+    let start = heads.find_map(|line| line.strip_prefix("#[StartTime: "));
+    let start = start.expect("a start");
+    let started_at = summary["run"]["started_at"].as_str().expect("a time");
+    assert!(start.ends_with(&format!(", {started_at}]")), "{start}");
+    let (seconds, _) = start.split_once(' ').expect("seconds");
+    let seconds: f64 = seconds.parse().expect("seconds");
+    let first_ms = tags[""]["first_ms"].as_f64().expect("a time");
+    let behind = first_ms / 1e3 - seconds;
+    assert!((-0.001..60.0).contains(&behind), "{behind} s: {tags}");
 }

@@ -9,8 +9,8 @@ use greylag_tests::{Process, clean_command};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
-/// How much longer than its run time Locust may take to start and to end.
-const RUN_MARGIN: Duration = Duration::from_secs(60);
+use super::pair::RUN_MARGIN;
+
 /// Without it these tests cannot run, and a user without it must learn what to do.
 const HOW_TO_SKIP: &str = "the conformance tests compare with the real Locust and need Python 3.10 or newer with venv and pip \
      (Debian: apt-get install python3-venv; tests/run does it) and, the first time, PyPI; \

@@ -12,8 +12,8 @@ use super::compare::Results;
 use super::locust;
 use super::recording_server::{App, Seen, Server};
 
-/// How much longer than its duration a run of Greylag may take to start and to end.
-const RUN_MARGIN: Duration = Duration::from_secs(60);
+/// How much longer than its duration a run may take to start and to end: more than the longest stop timeout here.
+pub(super) const RUN_MARGIN: Duration = Duration::from_secs(180);
 /// What the names of CSV files begin with.
 const CSV: &str = "results";
 

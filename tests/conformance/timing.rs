@@ -1,6 +1,7 @@
 //! When tasks begin, and how often each is picked: one run of each system for all of it.
 
 use std::collections::BTreeMap;
+use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
@@ -11,9 +12,9 @@ use super::statistics::assert_share;
 
 /// The user classes of `timing.py`: one user each.
 const USER_CLASSES: u64 = 9;
-const SECONDS: u64 = 7;
-/// How many picks `Mix` and `Walk` make.
-const PICKS: u64 = 1_500;
+const SECONDS: u64 = 10;
+/// How many picks `Mix` and `Walk` make at most, and how few tell the shares: a busy machine may not get to the end.
+const PICKS: RangeInclusive<u64> = 300..=1_500;
 
 async fn both() -> &'static Both {
     static BOTH: OnceCell<Both> = OnceCell::const_new();
@@ -51,30 +52,76 @@ const PACES: [(&str, f64); 4] = [
     ("PacedSet", 0.4),
     ("Constant", 0.3),
 ];
-/// A request may be seen this much later than the one after it: the machine is shared.
-const NOISE: f64 = 0.05;
+/// The fewest requests that tell a pace: a quarter of what `Paced` sends, as the machine may stand still for seconds.
+const FEWEST: usize = 5;
+
+/// Two measures of the seconds from one request to the next, of which noise disturbs one at most. The median of the slopes through
+/// every two of them (Theil and Sen) hardly changes when a fifth of the requests is seen late; both systems may be slow in sending
+/// the first one. The median of the gaps does not when the system stands still for seconds, after which Locust is late for good.
+fn paces(times: &[Duration]) -> [f64; 2] {
+    let gaps = gaps(times);
+    let times: Vec<_> = times.iter().map(Duration::as_secs_f64).collect();
+    let slopes = times.iter().enumerate().flat_map(|(first, from)| {
+        let later = times.iter().enumerate().skip(first + 1);
+        later.map(move |(second, to)| (to - from) / (second - first) as f64)
+    });
+    [median(slopes.collect()), median(gaps)]
+}
+
+/// The seconds between neighbours.
+fn gaps(times: &[Duration]) -> Vec<f64> {
+    let pairs = times.windows(2);
+    pairs
+        .map(|pair| (pair[1] - pair[0]).as_secs_f64())
+        .collect()
+}
+
+/// Whether a pace is the expected one: not faster; a slow machine may make it slower, but not half as fast.
+fn is_paced(times: &[Duration], expected: f64) -> bool {
+    let near = expected * 0.9..expected * 1.5;
+    paces(times).iter().any(|pace| near.contains(pace))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+#[test]
+fn a_pace_is_seen_through_late_requests_and_standstills() {
+    let on_time = |turns: u32| (0..turns).map(|turn| turn * Duration::from_millis(500));
+    let mut late: Vec<_> = on_time(13).collect();
+    for turn in [0, 4, 5] {
+        late[turn] += Duration::from_millis(300);
+    }
+    let stall = Duration::from_secs(3)..Duration::from_secs(6);
+    let catches_up: Vec<_> = on_time(20)
+        .map(|at| if stall.contains(&at) { stall.end } else { at })
+        .collect();
+    let slips: Vec<_> = on_time(14)
+        .map(|at| {
+            if at < stall.start {
+                at
+            } else {
+                at + (stall.end - stall.start)
+            }
+        })
+        .collect();
+    for times in [&late, &catches_up, &slips] {
+        assert!(is_paced(times, 0.5), "{:?}", paces(times));
+    }
+    assert!(!is_paced(&late, 0.3) && !is_paced(&late, 0.6));
+}
 
 #[tokio::test]
 async fn paced_tasks_begin_alike() {
     let both = both().await;
     for outcome in both.each() {
-        for (class, pace) in PACES {
+        for (class, expected) in PACES {
             let times = times(outcome, class);
             let what = format!("{} {class}: {times:?}", outcome.system);
-            let gaps = times.len() - 1;
-            // Never faster than the pace; a slow machine may make it slower, but not half as fast.
-            let whole = (times[gaps] - times[0]).as_secs_f64();
-            assert!(whole >= gaps as f64 * pace - NOISE, "{what}");
-            // Users start within the first second and have the run's time but for that.
-            let least = (SECONDS - 1) as f64 / pace / 2.0;
-            assert!(gaps as f64 >= least, "{what}");
-            let mut sorted: Vec<_> = times
-                .windows(2)
-                .map(|pair| (pair[1] - pair[0]).as_secs_f64())
-                .collect();
-            sorted.sort_by(f64::total_cmp);
-            let median = sorted[gaps / 2];
-            assert!(median >= pace - NOISE && median < pace * 1.5, "{what}");
+            assert!(times.len() >= FEWEST, "{what}");
+            assert!(is_paced(&times, expected), "{:?} {what}", paces(&times));
         }
     }
 }
@@ -84,13 +131,19 @@ async fn paced_tasks_begin_alike() {
 #[tokio::test]
 async fn a_late_user_catches_up() {
     let both = both().await;
-    let gap = |outcome: &Outcome| {
+    // By how much the schedule slipped over the third task, which stalls for 1.2 s where 0.5 are its own.
+    let slip = |outcome: &Outcome| {
         let times = times(outcome, "Overrun");
-        // The third stalls, the fourth begins when it is over; the fifth was due meanwhile, too.
-        (times[4] - times[3]).as_secs_f64()
+        assert!(times.len() > 6, "{}: {times:?}", outcome.system);
+        let late = |turn: usize| times[turn].as_secs_f64() - turn as f64 * 0.5;
+        // Noise makes requests late, never early, so the least late ones have the schedule.
+        let schedule = |turns: Range<usize>| turns.map(late).fold(f64::INFINITY, f64::min);
+        // The fourth begins when the stall is over; those that were due meanwhile follow it.
+        schedule(6..times.len()) - schedule(0..3)
     };
-    assert!(gap(&both.locust) >= 0.5 - NOISE, "{}", gap(&both.locust));
-    assert!(gap(&both.greylag) < 0.25, "{}", gap(&both.greylag));
+    let (locust, greylag) = (slip(&both.locust), slip(&both.greylag));
+    assert!(locust >= 0.5, "{locust}");
+    assert!(greylag < 0.35, "{greylag}");
 }
 
 #[tokio::test]
@@ -99,18 +152,24 @@ async fn drawn_waits_are_within_their_bounds() {
     for outcome in both.each() {
         let times = times(outcome, "Between");
         let what = format!("{} {times:?}", outcome.system);
-        let gaps: Vec<_> = times
-            .windows(2)
-            .map(|pair| (pair[1] - pair[0]).as_secs_f64())
-            .collect();
-        let shortest = gaps.iter().copied().fold(f64::INFINITY, f64::min);
-        let longest = gaps.iter().copied().fold(0.0, f64::max);
-        assert!(shortest >= 0.1 - NOISE, "{what}");
-        // Twenty uniform draws lie all in one half with a probability of 2 in a million.
-        assert!(
-            gaps.len() >= 12 && longest >= 0.25 && shortest < 0.25,
-            "{what}"
-        );
+        let mut gaps = gaps(&times);
+        assert!(gaps.len() >= 12, "{what}");
+        gaps.sort_by(f64::total_cmp);
+        let (shortest, longest) = (gaps[0], gaps[gaps.len() - 1]);
+        // However slow the machine is: the wait begins after the answer, which was made after the request was seen. But
+        // gevent counts a wait from where its loop last looked at the clock, which may be a while ago.
+        let early = if outcome.system == "Locust" {
+            0.05
+        } else {
+            0.001
+        };
+        assert!(shortest >= 0.1 - early, "{what}");
+        // Twelve uniform draws, a third of those of an idle machine, lie all in two thirds of the range with a probability of
+        // 2 in a million, and so does the middle half of them within 10 ms. A wait that is the same each time does, however
+        // many of its ends are late.
+        assert!(shortest < 0.3 && longest >= 0.2, "{what}");
+        let middle = gaps[gaps.len() * 3 / 4] - gaps[gaps.len() / 4];
+        assert!(middle >= 0.01, "{what}");
     }
 }
 
@@ -122,10 +181,12 @@ async fn tasks_are_picked_by_weight() {
         for what in walk(outcome, "Mix") {
             *counts.entry(what).or_default() += 1;
         }
-        assert_eq!(counts.values().sum::<u64>(), PICKS, "{}", outcome.system);
+        // What is picked does not depend on the time it takes, so any number of picks tells the shares.
+        let picks = counts.values().sum::<u64>();
+        assert!(PICKS.contains(&picks), "{}: {picks}", outcome.system);
         for (task, weight) in [("one", 1.0), ("two", 2.0), ("seven", 7.0)] {
             let what = format!("{}: {task}", outcome.system);
-            assert_share(&what, counts[task], PICKS, weight / 10.0, 6);
+            assert_share(&what, counts[task], picks, weight / 10.0, 6);
         }
     }
 }
@@ -135,7 +196,12 @@ async fn a_markov_set_walks_by_its_transitions() {
     let both = both().await;
     for outcome in both.each() {
         let walk = walk(outcome, "Walk");
-        assert_eq!(walk.len() as u64, PICKS, "{}", outcome.system);
+        assert!(
+            PICKS.contains(&(walk.len() as u64)),
+            "{}: {}",
+            outcome.system,
+            walk.len()
+        );
         assert_eq!(walk[0], "door", "{}", outcome.system);
         let mut steps = BTreeMap::<_, u64>::new();
         for pair in walk.windows(2) {

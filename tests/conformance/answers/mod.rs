@@ -22,7 +22,7 @@ use crate::conformance::pair::Pair;
 const USERS: u64 = 40;
 /// When all users have begun. Each walks on until there is nothing left, which the stop timeout allows for.
 const SECONDS: u64 = 3;
-const STOP_TIMEOUT: &str = "55";
+const STOP_TIMEOUT: &str = "110";
 
 fn answers() -> Vec<Answer> {
     [

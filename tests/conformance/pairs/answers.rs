@@ -8,6 +8,8 @@ use serde_json::Value;
 
 /// How much of a body and its text is compared.
 const SHOWN: usize = 100;
+/// The longest that an answer may keep a user waiting; some never end, and others take a busy machine seconds.
+const TIMEOUT: Duration = Duration::from_secs(6);
 
 /// What became of an answer, as `answers.py` says it.
 #[derive(Debug, Default, Serialize)]
@@ -86,7 +88,7 @@ fn observed(response: Response) -> Observed {
 #[derive(Default)]
 pub(super) struct AnswersHttp;
 
-#[http_user(request_timeout = Duration::from_secs(3))]
+#[http_user(request_timeout = TIMEOUT)]
 impl AnswersHttp {
     #[task]
     async fn once(&mut self, client: &mut Client) -> TaskResult {
@@ -97,7 +99,7 @@ impl AnswersHttp {
 #[derive(Default)]
 pub(super) struct AnswersFast;
 
-#[fast_http_user(request_timeout = Duration::from_secs(3))]
+#[fast_http_user(request_timeout = TIMEOUT)]
 impl AnswersFast {
     #[task]
     async fn once(&mut self, client: &mut Client) -> TaskResult {

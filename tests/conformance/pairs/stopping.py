@@ -15,7 +15,8 @@ class Stopper(HttpUser):
         if self.turns == 3:
             # `raise StopTest` ends no more than this user in Locust 2.47.
             gevent.spawn(self.environment.runner.quit)
-            gevent.sleep(30)
+            # Until the stop has reached this user, so that no further turn begins.
+            gevent.sleep(2)
 
     def on_stop(self):
         self.client.get("/Stopper/stops")

@@ -6,6 +6,8 @@ from locust.exception import StopUser
 CLOSING = ["close/before", "close/in-head", "close/in-body", "close/in-chunk", "close/reset"]
 MALFORMED = ["bad/answer", "bad/chunk", "bad/gzip"]
 HANGING = ["hang/before", "hang/in-body"]
+# For whole answers of a busy machine, too.
+TIMEOUT_S = 3
 
 
 def try_all(user, **timeout):
@@ -25,11 +27,11 @@ def try_all(user, **timeout):
 class TransportHttp(HttpUser):
     @task
     def once(self):
-        try_all(self, timeout=0.5)
+        try_all(self, timeout=TIMEOUT_S)
 
 
 class TransportFast(FastHttpUser):
-    network_timeout = 0.5
+    network_timeout = TIMEOUT_S
 
     @task
     def once(self):

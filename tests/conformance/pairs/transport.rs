@@ -11,6 +11,8 @@ const CLOSING: [&str; 5] = [
 ];
 const MALFORMED: [&str; 3] = ["bad/answer", "bad/chunk", "bad/gzip"];
 const HANGING: [&str; 2] = ["hang/before", "hang/in-body"];
+/// For whole answers of a busy machine, too.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 async fn try_all(client: &mut Client, name: &str) -> TaskResult {
     for what in CLOSING.iter().chain(&MALFORMED).chain(&HANGING) {
@@ -43,7 +45,7 @@ pub(super) fn host(client: &Client) -> String {
 #[derive(Default)]
 pub(super) struct TransportHttp;
 
-#[http_user(request_timeout = Duration::from_millis(500))]
+#[http_user(request_timeout = TIMEOUT)]
 impl TransportHttp {
     #[task]
     async fn once(&mut self, client: &mut Client) -> TaskResult {
@@ -54,7 +56,7 @@ impl TransportHttp {
 #[derive(Default)]
 pub(super) struct TransportFast;
 
-#[fast_http_user(request_timeout = Duration::from_millis(500))]
+#[fast_http_user(request_timeout = TIMEOUT)]
 impl TransportFast {
     #[task]
     async fn once(&mut self, client: &mut Client) -> TaskResult {
