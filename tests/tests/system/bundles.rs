@@ -1,7 +1,5 @@
 //! A run that one coordinator measured, in another one.
 
-use std::time::Duration;
-
 use greylag_tests::Cluster;
 use serde_json::{Value, json};
 
@@ -28,7 +26,7 @@ async fn a_run_that_is_imported_elsewhere_has_the_same_numbers() {
         }))
         .await;
     from.api()
-        .wait_for_status(&id, "Finished", Duration::from_secs(30))
+        .wait_for_status(&id, "Finished", RUN_TIMEOUT)
         .await;
 
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -57,7 +55,8 @@ async fn a_run_that_is_imported_elsewhere_has_the_same_numbers() {
     let summary =
         async |cluster: &Cluster| -> Value { cluster.api().summary_and_json(&id).await.1 };
     let (there, here) = (summary(&from).await, summary(&to).await);
-    assert!(there["totals"]["requests"].as_u64() > Some(50), "{there}");
+    // Ten times as many are more than the one user below can send.
+    assert!(there["totals"]["requests"].as_u64() > Some(20), "{there}");
     assert_eq!(there, here);
     assert!(export(&to, "again.bundle").await == bundle);
 
@@ -72,11 +71,11 @@ async fn a_run_that_is_imported_elsewhere_has_the_same_numbers() {
             "--baseline",
             "run.bundle",
             "--threshold",
-            "p50 < baseline + 900% during whole",
+            "p50 < baseline + 1000000% during whole",
             "--threshold",
             "requests >= baseline + 900% during whole",
             "--users=1",
-            "--duration=1s",
+            "--duration=2s",
             "--ramp-up=0s",
             "again.toml",
         ];

@@ -9,6 +9,8 @@ use crate::support::{RUN_TIMEOUT, SOON, assert_equal_to_log, greylag, test};
 
 /// How long each run takes, in seconds.
 const DURATION_S: f64 = 12.0;
+/// How much longer a busy machine may make a run, in seconds: less than any clock is set.
+const HELD_UP_S: f64 = 15.0;
 
 /// A run whose coordinator is killed in the middle and comes back with its clock so many seconds ahead.
 async fn restarted_under_another_clock(seconds: i64) {
@@ -41,7 +43,7 @@ async fn restarted_under_another_clock(seconds: i64) {
             off.abs() < 1.5 || progress["status"] != "Running"
         })
         .await;
-    assert!(elapsed(&after) < DURATION_S + 3.0, "{after}");
+    assert!(elapsed(&after) < DURATION_S + HELD_UP_S, "{after}");
 
     cluster
         .api()
@@ -51,8 +53,17 @@ async fn restarted_under_another_clock(seconds: i64) {
     let summary = assert_equal_to_log(cluster.api(), cluster.data(), &id, &log).await;
     let elapsed_s = summary.run.elapsed_s;
     assert!(
-        (DURATION_S - 1.0..DURATION_S + 3.0).contains(&elapsed_s),
+        (DURATION_S - 1.0..DURATION_S + HELD_UP_S).contains(&elapsed_s),
         "{elapsed_s} s of {DURATION_S}"
+    );
+    // The load was as long as is said.
+    let ends = log.requests.iter().map(|request| request.ended_at_ms);
+    let (first, last) = (ends.clone().min(), ends.max());
+    let load_ms = last.zip(first).map(|(last, first)| last - first);
+    let load_s = load_ms.expect("there were requests") as f64 / 1_000.0;
+    assert!(
+        (elapsed_s - load_s).abs() < HELD_UP_S,
+        "{elapsed_s} s by the run, {load_s} s by the target"
     );
     let rps = summary.totals.requests as f64 / elapsed_s;
     assert!((summary.totals.rps / rps - 1.0).abs() < 0.01, "{rps}");
@@ -69,8 +80,8 @@ async fn restarted_under_another_clock(seconds: i64) {
 }
 
 #[tokio::test]
-async fn ten_seconds_back() {
-    restarted_under_another_clock(-10).await;
+async fn half_a_minute_back() {
+    restarted_under_another_clock(-30).await;
 }
 
 #[tokio::test]

@@ -51,7 +51,8 @@ async fn connection_cut_and_restored() {
     })
     .await;
     reconnect().await;
-    assert_eq!(proxy.connections(), 4);
+    // An agent that hears nothing for long connects again by itself.
+    assert!(proxy.connections() >= 4, "{}", proxy.connections());
     api.stop(&id).await;
     let progress = api.wait_for_status(&id, "Failed", RUN_TIMEOUT).await;
     let reason = progress["failure_reason"]

@@ -145,6 +145,12 @@ async fn page_agents_and_runs_are_encrypted_and_the_certificate_changes_meanwhil
     coordinator.signal(Signal::HUP);
     log_has(&coordinator, "the old one is still served").await;
     assert_eq!(status(&client(&first), &url).await, Some(200));
+    let events = with_first
+        .get(format!("{url}/api/v1/events"))
+        .bearer_auth(TOKEN)
+        .send();
+    let mut events = events.await.expect("an answer");
+    assert_eq!(events.status().as_u16(), 200);
     let second = self_signed(directory);
     let private = fs::Permissions::from_mode(0o600);
     fs::set_permissions(directory.join("key.pem"), private).expect("ours");
@@ -158,13 +164,15 @@ async fn page_agents_and_runs_are_encrypted_and_the_certificate_changes_meanwhil
         None,
         "a new connection"
     );
-    assert_eq!(
-        status(&with_first, &url).await,
-        Some(200),
-        "it is still open"
-    );
     let ended = run("cert.pem").wait(RUN_TIMEOUT).await;
     assert_eq!(ended.code, Some(0), "the agent is still there: {ended:?}");
+    // More than what was said before the change: the run is news, and without news there is a beat every two seconds.
+    for _ in 0..3 {
+        let heard = tokio::time::timeout(SOON, events.chunk()).await;
+        let heard = heard.expect("an event in time").expect("the stream holds");
+        assert!(heard.is_some(), "the connection is still open");
+    }
+    drop(events);
 
     // What to do is said where the certificate is not trusted, and where plain HTTP is spoken.
     let ended = run("first.pem").wait(SOON).await;

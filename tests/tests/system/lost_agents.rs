@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::faults::{SHORT_LEASE, SHORT_LEASE_OVER, requests_by_process, wait_until_gone};
-use crate::support::{RUN_TIMEOUT, SOON, greylag, test};
+use crate::support::{Enough, RUN_TIMEOUT, SOON, greylag};
 
 const USERS: u64 = 12;
 
-/// Waits until each of so many workers of a `per-process` run has been counted; gives their agents by process id.
+/// Waits until each of so many workers of a `per-process-until` run has been counted; gives their agents by process id.
 async fn all_workers(api: &Api, id: &str, count: usize) -> BTreeMap<u32, String> {
     let path = format!("/api/v1/runs/{id}");
     wait::until("requests of all workers", RUN_TIMEOUT, async || {
@@ -53,14 +53,26 @@ fn assert_others_are_whole(summary: &Summary, log: &AccessLog, is_lost: impl Fn(
     }
 }
 
+/// Waits until there are results of some seconds after this one.
+async fn wait_for_seconds_after(api: &Api, id: &str, second: u32) {
+    wait::until("seconds without what is lost", RUN_TIMEOUT, async || {
+        let last = api.summary(id).await.series.last().map(|last| last.second);
+        match last.is_some_and(|last| last > second + 3) {
+            true => Ok(()),
+            false => Err(format!("{last:?}")),
+        }
+    })
+    .await;
+}
+
 /// Users of the run at each second while all that was lost is missing.
 fn users_since(summary: &Summary, second: u32) -> Vec<u64> {
     let points = summary.series.iter();
-    // Users come to their end at the last one.
-    let last = summary.series.len().saturating_sub(2);
+    // Users come to their end in the last second of the load, or later where they are held up.
     points
-        .take(last)
-        .filter(|point| point.second > second)
+        .filter(|point| {
+            point.second > second && f64::from(point.second + 1) < summary.run.duration_s
+        })
         .map(|point| point.users)
         .collect()
 }
@@ -74,12 +86,15 @@ async fn a_run_goes_on_without_an_agent_that_is_killed() {
         .with_agents("lab", &["east", "north", "west"])
         .await;
     let directory = TempDir::new().expect("a directory");
+    let enough = Enough::not_yet();
     let arguments = [
         "run",
         "--host",
         &nginx.url(),
         "--scenario",
-        "per-process",
+        "per-process-until",
+        "--until",
+        &enough.path(),
         "--users",
         &USERS.to_string(),
         "--workers",
@@ -87,7 +102,7 @@ async fn a_run_goes_on_without_an_agent_that_is_killed() {
         "--ramp-up",
         "0",
         "--duration",
-        "16s",
+        "10m",
         "--infrastructure",
         "lab",
         "--coordinator",
@@ -114,6 +129,8 @@ async fn a_run_goes_on_without_an_agent_that_is_killed() {
     cluster.restart_coordinator().await;
     let api = cluster.api();
     assert_eq!(api.summary(&id).await.coverage.losses, before);
+    wait_for_seconds_after(api, &id, before[0].since_second).await;
+    enough.seen();
     api.wait_for_status(&id, "Finished", RUN_TIMEOUT).await;
     let ended = command.wait(RUN_TIMEOUT).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -194,18 +211,19 @@ async fn a_run_goes_on_without_a_worker_that_is_killed_and_an_agent_that_is_shut
         .await
         .with_agents("lab", &["east", "west"])
         .await;
-    let changes = json!({
-        "scenario": "per-process", "users": USERS, "workers": 4, "ramp_up": 0, "duration": 10,
-        "on_lost_agent": "continue",
-    });
-    let test = test(&nginx.url(), "lab", changes);
+    let enough = Enough::not_yet();
+    let changes =
+        json!({ "users": USERS, "workers": 4, "ramp_up": 0, "on_lost_agent": "continue" });
+    let test = enough.test(&nginx.url(), "lab", changes);
     let id = cluster.api().start(&test).await;
     let agents = all_workers(cluster.api(), &id, 4).await;
     let killed = &cluster.workers_of(0)[0];
     killed.signal(Signal::KILL);
     wait_for_loss(cluster.api(), &id, 1).await;
     cluster.agent(1).signal(Signal::TERM);
-    wait_for_loss(cluster.api(), &id, 2).await;
+    let losses = wait_for_loss(cluster.api(), &id, 2).await;
+    wait_for_seconds_after(cluster.api(), &id, losses[1].since_second).await;
+    enough.seen();
     cluster
         .api()
         .wait_for_status(&id, "Finished", RUN_TIMEOUT)

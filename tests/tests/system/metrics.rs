@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::support::{RUN_TIMEOUT, SOON, greylag, test};
+use crate::support::{RUN_TIMEOUT, greylag, test};
 
 /// A Prometheus that scrapes a coordinator each second, and itself, as most do.
 struct Prometheus {
@@ -97,6 +97,11 @@ impl Prometheus {
         let values: Vec<_> = values.filter_map(Value::as_str).collect();
         assert!(!values.is_empty(), "{variable}");
         format!("({})", values.join("|"))
+    }
+
+    /// The value of a query. After a scrape that failed there is none until the next one.
+    async fn settled(&self, query: &str) -> f64 {
+        wait::until(query, RUN_TIMEOUT, async || self.value(query).await).await
     }
 
     async fn wait_for(&self, query: &str, condition: impl Fn(f64) -> bool) -> f64 {
@@ -262,7 +267,11 @@ async fn prometheus_reads_what_the_page_shows() {
         .with_agents("lab", &["east", "west"])
         .await;
     let prometheus = Prometheus::of(cluster.api()).await;
-    let changes = json!({ "name": "metrics", "duration": 12, "scenario": "metering" });
+    // It scrapes nothing for seconds after its start, and is to see the users.
+    prometheus
+        .wait_for("up{job=\"load tests\"}", |up| up == 1.0)
+        .await;
+    let changes = json!({ "name": "metrics", "duration": 15, "scenario": "metering" });
     let id = cluster
         .api()
         .start(&test(&nginx.url(), "lab", changes))
@@ -285,7 +294,7 @@ async fn prometheus_reads_what_the_page_shows() {
     prometheus
         .wait_for(&all, |requests| requests >= total)
         .await;
-    assert_eq!(prometheus.value(&all).await, Ok(total));
+    assert_eq!(prometheus.settled(&all).await, total);
     // The collector gets the last counts, too, and never less than it had.
     let pushed = || {
         collector
@@ -294,7 +303,7 @@ async fn prometheus_reads_what_the_page_shows() {
             .map(|(last, _)| last)
             .sum::<u64>()
     };
-    until_true("the last push", SOON, || {
+    until_true("the last push", RUN_TIMEOUT, || {
         pushed() == summary.totals.requests
     })
     .await;
@@ -306,21 +315,21 @@ async fn prometheus_reads_what_the_page_shows() {
     );
     let failures = format!("sum(greylag_failures_total{of_run})");
     assert_eq!(
-        prometheus.value(&failures).await,
-        Ok(summary.totals.failures as f64)
+        prometheus.settled(&failures).await,
+        summary.totals.failures as f64
     );
     // A counter that goes down counts as reset, of requests, histograms and custom metrics.
     let counters = format!(r#"{{__name__=~"greylag_.+_(total|bucket|sum|count)",run="{id}"}}"#);
     let names = format!("count(count by (__name__) ({counters}))");
-    assert_eq!(prometheus.value(&names).await, Ok(COUNTERS.len() as f64));
+    assert_eq!(prometheus.settled(&names).await, COUNTERS.len() as f64);
     for name in COUNTERS {
         let resets = format!("sum(resets(greylag_{name}{of_run}[5m]))");
-        assert_eq!(prometheus.value(&resets).await, Ok(0.0), "{name}");
+        assert_eq!(prometheus.settled(&resets).await, 0.0, "{name}");
     }
     let p95 = format!(
         "histogram_quantile(0.95, sum by (le) (greylag_response_time_seconds_bucket{of_run}))"
     );
-    let p95 = prometheus.value(&p95).await.expect("there are requests");
+    let p95 = prometheus.settled(&p95).await;
     let bucket = |seconds: f64| {
         let limits = [
             0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0,
@@ -358,7 +367,7 @@ async fn prometheus_reads_what_the_page_shows() {
         format!("greylag_custom_percentile{{run=\"{id}\",percentile=\"95\"}}"),
         speed.p95,
     )]) {
-        assert_eq!(prometheus.value(&query).await.ok(), expected, "{query}");
+        assert_eq!(Some(prometheus.settled(&query).await), expected, "{query}");
     }
 
     let dashboard = dashboard();
@@ -375,18 +384,23 @@ async fn prometheus_reads_what_the_page_shows() {
     }
     for query in dashboard_queries(&dashboard) {
         let query = filled(&query, &values);
-        let value = prometheus.value(&query).await;
-        assert!(value.is_ok(), "{query}: {value:?}");
+        prometheus.settled(&query).await;
         if query.contains("process_") {
             // Other processes have these, too.
-            assert_eq!(prometheus.series(&query).await, Ok(1), "{query}");
+            wait::until(&query, RUN_TIMEOUT, async || {
+                match prometheus.series(&query).await? {
+                    1 => Ok(()),
+                    series => Err(format!("{series} series")),
+                }
+            })
+            .await;
         }
     }
 
     let text = cluster.api().get("/metrics").await.body;
     assert_eq!(check_metrics(&text), "", "{text}");
     assert_ne!(check_metrics("a b c\n"), "");
-    wait::until("the agents in the metrics", SOON, async || {
+    wait::until("the agents in the metrics", RUN_TIMEOUT, async || {
         let agents = prometheus
             .value("greylag_agents{infrastructure=\"lab\",state=\"connected\"}")
             .await?;

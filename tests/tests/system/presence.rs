@@ -7,7 +7,7 @@ use greylag_tests::{Browser, ChaosProxy, Cluster, Nginx, heavy, lock_store, wait
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{RUN_TIMEOUT, SOON, assert_finishes_as_logged, greylag, page_field, test};
+use crate::support::{RUN_TIMEOUT, SOON, assert_equal_to_log, greylag, page_field, test};
 
 /// Longer than any of these tests: only presence shows that an agent is gone.
 const LONG_LEASE: [&str; 2] = ["--lease", "600s"];
@@ -176,7 +176,7 @@ async fn a_store_that_cannot_save_is_shown_and_nothing_is_lost() {
         .await
         .with_agents("lab", &["east"])
         .await;
-    let changes = json!({ "duration": 20, "ramp_up": 0 });
+    let changes = json!({ "duration": 600, "ramp_up": 0 });
     let id = cluster
         .api()
         .start(&test(&nginx.url(), "lab", changes))
@@ -209,7 +209,11 @@ async fn a_store_that_cannot_save_is_shown_and_nothing_is_lost() {
         view["notices"] == json!([])
     })
     .await;
-    assert_finishes_as_logged(&cluster, nginx, &id).await;
+    let api = cluster.api();
+    api.stop(&id).await;
+    api.wait_for_status(&id, "Failed", RUN_TIMEOUT).await;
+    let log = nginx.finish().await;
+    assert_equal_to_log(api, cluster.data(), &id, &log).await;
 }
 
 /// The agent is heard, but nothing that it sent is acknowledged.

@@ -298,7 +298,7 @@ async fn up_that_fails_fails_its_run_and_down_is_run() {
 #[tokio::test]
 async fn up_that_hangs_fails_its_run_and_down_is_run() {
     let _turn = heavy().await;
-    let lab = Lab::start("up_timeout = \"1s\"\n").await;
+    let lab = Lab::start("up_timeout = \"4s\"\n").await;
     lab.say("up-hangs", "");
     let hangs = lab.ask(json!({})).await;
     let failed = lab
@@ -307,7 +307,7 @@ async fn up_that_hangs_fails_its_run_and_down_is_run() {
         .wait_for_status(&hangs, "Failed", RUN_TIMEOUT)
         .await;
     let reason = failed["failure_reason"].as_str().unwrap_or_default();
-    assert!(reason.contains("up did not end within 1s"), "{reason}");
+    assert!(reason.contains("up did not end within 4s"), "{reason}");
     lab.wait_for_calls(&calls_of(&[&hangs])).await;
     lab.wait_until_nothing_is_left().await;
 }
@@ -317,10 +317,13 @@ async fn down_is_run_until_it_succeeds_and_only_then_the_next_up() {
     let _turn = heavy().await;
     let lab = Lab::start("").await;
     lab.say("down-fails", "2");
+    // Until it is seen that the second run waits.
+    lab.say("down-hangs", "");
     let first = lab.ask(json!({ "name": "first" })).await;
     let second = lab.ask(json!({ "name": "second" })).await;
     lab.wait_for_reason(&second, "the machines of #1 of first are given back first")
         .await;
+    lab.unsay("down-hangs");
     lab.cluster
         .api()
         .wait_for_status(&second, "Finished", RUN_TIMEOUT)

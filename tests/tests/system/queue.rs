@@ -13,17 +13,18 @@ async fn runs_that_are_asked_for_at_once_run_one_after_the_other() {
         .await
         .with_agents("lab", &["east", "west"])
         .await;
-    let load = |name: &str| {
+    let load = |name: &str, duration: u64| {
         let changes = json!({
-            "name": name, "users": 4, "ramp_up": 0, "duration": 3, "share": false, "agents": 2
+            "name": name, "users": 4, "ramp_up": 0, "duration": duration, "share": false, "agents": 2
         });
         test(&nginx.url(), "lab", changes)
     };
     let api = cluster.api();
-    let first = api.start(&load("first")).await;
-    let second = api.start(&load("second")).await;
-    let stopped = api.start(&load("stopped")).await;
-    let third = api.start(&load("third")).await;
+    // It goes on for as long as others are to be seen waiting for it.
+    let first = api.start(&load("first", 600)).await;
+    let second = api.start(&load("second", 3)).await;
+    let stopped = api.start(&load("stopped", 3)).await;
+    let third = api.start(&load("third", 3)).await;
     for id in [&second, &stopped, &third] {
         let waits = |progress: &serde_json::Value| progress["phase"] == json!("Queued");
         api.wait_for(id, "its place in the queue", RUN_TIMEOUT, waits)
@@ -34,9 +35,18 @@ async fn runs_that_are_asked_for_at_once_run_one_after_the_other() {
     cluster.restart_coordinator().await;
 
     let api = cluster.api();
+    let progress = api.wait_for_requests(&first, 1, RUN_TIMEOUT).await;
+    let counted = progress["requests"].as_u64().expect("a number");
+    api.wait_for_requests(&first, counted + 1, RUN_TIMEOUT)
+        .await;
+    api.stop(&first).await;
     let mut spans = Vec::new();
-    for id in [&first, &second, &third] {
-        api.wait_for_status(id, "Finished", RUN_TIMEOUT).await;
+    for (id, status) in [
+        (&first, "Failed"),
+        (&second, "Finished"),
+        (&third, "Finished"),
+    ] {
+        api.wait_for_status(id, status, RUN_TIMEOUT).await;
         let run = api.get(&format!("/api/v1/runs/{id}")).await.json();
         let started_us = run["about"]["run_started_us"].as_u64().expect("it started");
         let elapsed_s = run["about"]["time_elapsed_s"].as_f64().expect("a number");

@@ -19,7 +19,7 @@ async fn a_backup_of_a_running_coordinator_opens_with_the_run_in_it() {
         .await;
     let id = cluster
         .api()
-        .start(&test(&nginx.url(), "lab", json!({ "duration": 30 })))
+        .start(&test(&nginx.url(), "lab", json!({ "duration": 600 })))
         .await;
     cluster.api().wait_for_requests(&id, 20, RUN_TIMEOUT).await;
     let directory = TempDir::new().expect("a directory");

@@ -44,8 +44,8 @@ async fn a_password_and_headers_are_shown_nowhere_and_kept_no_longer_than_the_ru
     fs::write(
         directory.path().join("test.toml"),
         format!(
-            "name = \"secretive\"\nhost = \"{host}\"\nusers = 2\nduration = \"2s\"\ninfrastructure = \"lab\"\n\
-             wait_time = \"100ms\"\n\
+            "name = \"secretive\"\nhost = \"{host}\"\nusers = 2\nduration = \"3s\"\ninfrastructure = \"lab\"\n\
+             wait_time = \"20ms\"\n\
              [client.headers]\nAuthorization = \"Bearer {SECRET}\"\n\
              [[request]]\npath = \"/\"\n[request.headers]\nCookie = \"session={SECRET}\"\n\
              [[request]]\npath = \"/telling\"\n[request.headers]\nCookie = \"session={SECRET}\"\n\
@@ -120,7 +120,7 @@ async fn a_password_and_headers_are_shown_nowhere_and_kept_no_longer_than_the_ru
         "--coordinator",
         cluster.api().url(),
         "-t",
-        "1s",
+        "3s",
         "--no-error-samples",
     ];
     let ended = greylag()

@@ -1,7 +1,5 @@
 //! Signals that end commands: in order at first, immediately when repeated.
 
-use std::time::Duration;
-
 use greylag_tests::{
     Cluster, Nginx, Process, START_TIMEOUT, clean_command, heavy, local_url, lock_store, wait,
 };
@@ -10,7 +8,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::faults::wait_until_gone;
-use crate::support::{RUN_TIMEOUT, SOON, assert_finishes_as_logged, greylag, test};
+use crate::support::{Enough, RUN_TIMEOUT, SOON, assert_finishes_as_logged, greylag, test};
 
 #[tokio::test]
 async fn hangup_ends_agent_and_coordinator_in_order() {
@@ -112,9 +110,11 @@ async fn a_second_signal_ends_a_coordinator_that_is_busy() {
         })
         .await;
     coordinator.signal(Signal::TERM);
-    // Far less than the store waits for the lock.
-    let ended = coordinator.wait(Duration::from_secs(5)).await;
+    let ended = coordinator.wait(RUN_TIMEOUT).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
+    // Without a second signal it gives up as well, after a while: what it says tells the two apart.
+    let interrupted = "interrupted again before shutdown finished";
+    assert!(ended.stderr.contains(interrupted), "{ended:?}");
     creating.abort();
     drop(lock);
 }
@@ -128,9 +128,10 @@ async fn a_coordinator_that_is_replaced_leaves_its_runs_to_the_next() {
         .await
         .with_agents("lab", &["east", "west"])
         .await;
+    let enough = Enough::not_yet();
     let id = cluster
         .api()
-        .start(&test(&nginx.url(), "lab", json!({ "duration": 12 })))
+        .start(&enough.test(&nginx.url(), "lab", json!({})))
         .await;
     cluster.api().wait_for_requests(&id, 50, RUN_TIMEOUT).await;
     cluster.coordinator().signal(Signal::TERM);
@@ -147,6 +148,7 @@ async fn a_coordinator_that_is_replaced_leaves_its_runs_to_the_next() {
     })
     .await;
     cluster.restart_coordinator().await;
+    enough.seen();
     assert_finishes_as_logged(&cluster, nginx, &id).await;
 }
 
@@ -160,9 +162,10 @@ async fn a_coordinator_ends_though_its_store_is_busy() {
         .await
         .with_agents("lab", &["east"])
         .await;
+    let enough = Enough::not_yet();
     let id = cluster
         .api()
-        .start(&test(&nginx.url(), "lab", json!({ "duration": 12 })))
+        .start(&enough.test(&nginx.url(), "lab", json!({})))
         .await;
     cluster.api().wait_for_requests(&id, 50, RUN_TIMEOUT).await;
     assert_eq!(cluster.api().get("/readyz").await.status, 200);
@@ -188,6 +191,7 @@ async fn a_coordinator_ends_though_its_store_is_busy() {
     );
     drop(lock);
     cluster.restart_coordinator().await;
+    enough.seen();
     assert_finishes_as_logged(&cluster, nginx, &id).await;
 }
 

@@ -35,7 +35,7 @@ async fn a_run_is_announced_over_a_receiver_that_fails_and_a_restart() {
     until_true("the first attempt", SOON, || attempts() >= 1).await;
     cluster.kill_coordinator().await;
     cluster.restart_coordinator().await;
-    until_true("the third attempt", SOON, || attempts() >= 3).await;
+    until_true("the third attempt", RUN_TIMEOUT, || attempts() >= 3).await;
 
     let (_, summary) = cluster.api().summary_and_json(&id).await;
     assert_eq!(summary["verdict"], "failed", "{summary}");

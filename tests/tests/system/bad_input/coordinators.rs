@@ -2,7 +2,7 @@
 
 use futures_util::{SinkExt, StreamExt};
 use greylag_infra::protocol::{self, ToAgent};
-use greylag_tests::{Cluster, free_port};
+use greylag_tests::Cluster;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::Message;
@@ -13,7 +13,8 @@ use crate::support::greylag;
 #[tokio::test]
 async fn coordinators_that_cannot_be_used() {
     let directory = TempDir::new().expect("a directory");
-    let nowhere = format!("http://127.0.0.1:{}", free_port());
+    // Nothing listens there.
+    let nowhere = "http://127.0.0.1:9";
     let common = [
         "--host",
         "http://127.0.0.1:1",
@@ -23,8 +24,8 @@ async fn coordinators_that_cannot_be_used() {
     ];
     refused_run(
         directory.path(),
-        &[&common[..], &[&nowhere]].concat(),
-        &[&nowhere],
+        &[&common[..], &[nowhere]].concat(),
+        &[nowhere],
     )
     .await;
 

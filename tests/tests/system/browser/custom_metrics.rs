@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::looking::{LIVE, assert_quiet, look_from_all_sides};
-use super::more_charts::{assert_same, table_of};
+use super::more_charts::assert_same;
 use super::thresholds::assert_limit_is_drawn;
 use crate::support::{RUN_TIMEOUT, greylag, test};
 
@@ -214,16 +214,7 @@ async fn assert_charts(browser: &Browser, api: &Api, id: &str, query: &str) {
         for (line, name) in lines.iter().enumerate() {
             data["lines"][line]["name"] = json!(name);
         }
-        let steps = data["seconds"].as_array().expect("a list").len();
-        let mut shown = table_of(browser, &format!("custom-metric-{place}"), steps).await;
-        for row in &mut shown[1..] {
-            for cell in row.iter_mut() {
-                if let Some(percent) = cell.strip_suffix('%') {
-                    let percent: f64 = percent.parse().expect("a number");
-                    *cell = (percent / 100.0).to_string();
-                }
-            }
-        }
-        assert_same(&shown, &data, lines, metric == "sent");
+        let chart = format!("custom-metric-{place}");
+        assert_same(browser, &chart, &data, lines, metric == "sent").await;
     }
 }

@@ -8,8 +8,8 @@ use greylag_tests::{Browser, Theme};
 use serde_json::{Value, json};
 use url::Url;
 
-/// What the page shows within the live update's limit, on a busy machine.
-pub(crate) const LIVE: Duration = Duration::from_secs(15);
+/// How long the page may take to show something by itself on a busy machine.
+pub(crate) const LIVE: Duration = Duration::from_secs(60);
 
 /// Script functions of these tests.
 const HELPERS: &str = r#"

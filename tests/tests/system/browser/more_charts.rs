@@ -17,30 +17,22 @@ const TABLE: &str = "const figure = document.querySelector(`[data-chart=\"${argu
 
 /// The table of a chart.
 async fn table(browser: &Browser, chart: &str) -> Vec<Vec<String>> {
-    table_of(browser, chart, 1).await
-}
-
-/// The same once it has so many rows beside its head.
-pub(super) async fn table_of(browser: &Browser, chart: &str, rows: usize) -> Vec<Vec<String>> {
     let what = format!("the table of {chart}");
-    let script = TABLE
-        .replace("arguments[0]", &format!("'{chart}'"))
-        .replace("rows.length < 2", &format!("rows.length <= {rows}"));
+    let script = TABLE.replace("arguments[0]", &format!("'{chart}'"));
     let cells = browser.wait_for(&what, LIVE, &script).await;
     serde_json::from_value(cells).expect("texts")
 }
 
-/// The table of a chart once it has all steps of the API's answer: the page asks for them some time after the end of the run.
-async fn whole_table(browser: &Browser, chart: &str, data: &Value) -> Vec<Vec<String>> {
-    let steps = data["seconds"].as_array().expect("a list").len();
-    table_of(browser, chart, steps).await
-}
-
 /// A number as the page writes it.
-fn number(text: &str) -> f64 {
-    text.replace(',', "")
-        .parse()
-        .unwrap_or_else(|_| panic!("{text:?} is not a number"))
+fn number(text: &str) -> Result<f64, String> {
+    let (digits, unit) = match text.strip_suffix('%') {
+        Some(percent) => (percent, 0.01),
+        None => (text, 1.0),
+    };
+    let number = digits.replace(',', "").parse::<f64>();
+    number
+        .map(|number| number * unit)
+        .map_err(|error| format!("{text:?}: {error}"))
 }
 
 /// The page shows three digits or two places.
@@ -48,20 +40,48 @@ fn is_shown_as(shown: f64, exact: f64) -> bool {
     (shown - exact).abs() <= (exact.abs() * 0.006).max(0.006)
 }
 
-/// Compares a chart's table with an answer whose counts are shown per second.
-pub(super) fn assert_same(table: &[Vec<String>], data: &Value, lines: &[&str], are_rates: bool) {
+/// The chart's table gets the numbers of an answer whose counts are shown per second: the page asks for the last of them some time
+/// after the end of the run. Gives how many rows there are with the head.
+pub(super) async fn assert_same(
+    browser: &Browser,
+    chart: &str,
+    data: &Value,
+    lines: &[&str],
+    are_rates: bool,
+) -> usize {
+    wait::until(&format!("the numbers of {chart}"), LIVE, async || {
+        let table = table(browser, chart).await;
+        compare(&table, data, lines, are_rates)?;
+        Ok(table.len())
+    })
+    .await
+}
+
+/// What is not in a chart's table as in the answer.
+fn compare(
+    table: &[Vec<String>],
+    data: &Value,
+    lines: &[&str],
+    are_rates: bool,
+) -> Result<(), String> {
     let seconds: Vec<u64> = serde_json::from_value(data["seconds"].clone()).expect("numbers");
     let end = data["end_s"].as_u64().expect("a number");
-    assert_eq!(table.len() - 1, seconds.len());
+    if table.len() - 1 != seconds.len() {
+        let rows = table.len() - 1;
+        return Err(format!("{rows} rows instead of {}", seconds.len()));
+    }
     for name in lines {
         let column = table[0].iter().position(|head| head == name);
-        let column = column.unwrap_or_else(|| panic!("no column {name} in {:?}", table[0]));
+        let column = column.ok_or_else(|| format!("no column {name} in {:?}", table[0]))?;
         let known = data["lines"].as_array().expect("a list");
         let line = known.iter().find(|line| line["name"] == **name);
         let values = line.expect("the answer has the line")["values"].clone();
         for (at, row) in table[1..].iter().enumerate() {
+            let cell = &row[column];
             let Some(value) = values[at].as_f64() else {
-                assert_eq!(row[column], "", "{name}");
+                if !cell.is_empty() {
+                    return Err(format!("{name}: {cell} instead of nothing"));
+                }
                 continue;
             };
             let next = seconds.get(at + 1).copied().unwrap_or(end);
@@ -70,13 +90,12 @@ pub(super) fn assert_same(table: &[Vec<String>], data: &Value, lines: &[&str], a
             } else {
                 value
             };
-            let shown = number(&row[column]);
-            assert!(
-                is_shown_as(shown, expected),
-                "{name}: {shown} instead of {expected}"
-            );
+            if !is_shown_as(number(cell)?, expected) {
+                return Err(format!("{name}: {cell} instead of {expected}"));
+            }
         }
     }
+    Ok(())
 }
 
 /// A click in the legend of a chart is about this chart only, also where another one in view has a line of the same name.
@@ -135,34 +154,19 @@ async fn every_chart_has_the_numbers_of_the_api() {
     };
 
     let percentiles = read("/charts/percentiles").await;
-    let shown = whole_table(&browser, "percentiles", &percentiles).await;
-    assert!(shown.len() >= before);
-    assert_same(
-        &shown,
-        &percentiles,
-        &["50%", "95%", "99%", "99.99%"],
-        false,
-    );
+    let lines = ["50%", "95%", "99%", "99.99%"];
+    let rows = assert_same(&browser, "percentiles", &percentiles, &lines, false).await;
+    assert!(rows >= before);
     for (chart, lines) in [
         ("statuses", &["200", "404", "405"][..]),
         ("agent-requests", &["east", "west"]),
         ("arrivals", &["planned", "started", "late", "skipped"]),
     ] {
         let data = read(&format!("/charts/{chart}")).await;
-        assert_same(
-            &whole_table(&browser, chart, &data).await,
-            &data,
-            lines,
-            true,
-        );
+        assert_same(&browser, chart, &data, lines, true).await;
     }
     let users = read("/charts/agent-users").await;
-    assert_same(
-        &whole_table(&browser, "agent-users", &users).await,
-        &users,
-        &["east", "west"],
-        false,
-    );
+    assert_same(&browser, "agent-users", &users, &["east", "west"], false).await;
     let errors = read("/charts/errors").await;
     let kinds: Vec<&str> = errors["lines"]
         .as_array()
@@ -176,12 +180,12 @@ async fn every_chart_has_the_numbers_of_the_api() {
             .any(|kind| kind.starts_with("404 Client Error")),
         "{kinds:?}"
     );
-    let shown = whole_table(&browser, "errors", &errors).await;
-    assert_same(&shown, &errors, &kinds, true);
+    assert_same(&browser, "errors", &errors, &kinds, true).await;
     let all = api.summary(&id).await.totals.requests as f64;
     wait::until("all requests in the distribution", LIVE, async || {
         let buckets = table(&browser, "distribution").await;
-        let requests: f64 = buckets[1..].iter().map(|row| number(&row[2])).sum();
+        let rows = buckets[1..].iter().map(|row| number(&row[2]));
+        let requests = rows.sum::<Result<f64, String>>()?;
         (requests == all).then_some(()).ok_or(requests.to_string())
     })
     .await;

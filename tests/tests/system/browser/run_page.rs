@@ -9,6 +9,28 @@ use super::looking::{LIVE, assert_quiet, eval, look_from_all_sides, number};
 use super::shown::assert_shows;
 use crate::support::{RUN_TIMEOUT, SOON, declared, greylag, mixed_requests, test};
 
+/// Whether the page shows this status.
+fn has_status(status: &str) -> String {
+    format!(
+        "return document.querySelector('[data-field=\"status\"]').dataset.value === '{status}';"
+    )
+}
+
+/// Marks the page that is open.
+async fn mark(browser: &Browser) {
+    browser.eval("window.stillTheSamePage = true;").await;
+}
+
+/// The page is the one that was marked.
+async fn assert_not_loaded_again(browser: &Browser) {
+    let is_marked = "return window.stillTheSamePage ?? false;";
+    assert_eq!(
+        browser.eval(is_marked).await,
+        json!(true),
+        "the page was loaded again"
+    );
+}
+
 #[tokio::test]
 async fn the_run_page_shows_the_summary_live_and_after_a_restart() {
     let _turn = heavy().await;
@@ -19,25 +41,22 @@ async fn the_run_page_shows_the_summary_live_and_after_a_restart() {
         .await;
     let browser = Browser::start().await;
     browser.view(1440, 900, Theme::Light).await;
-    let changes = json!({
-        "name": "checkout & <pay>", "users": 20, "workers": 4, "ramp_up": 3, "duration": 14,
-        "declared": declared(&mixed_requests(), (0.05, 0.2)),
-    });
-    let id = cluster
-        .api()
-        .start(&test(&nginx.url(), "lab", changes))
-        .await;
-    let page = format!("{}/runs/{id}", cluster.api().url());
+    let load = |name: &str, duration: u32| {
+        let changes = json!({
+            "name": name, "users": 20, "workers": 4, "ramp_up": 2, "duration": duration,
+            "declared": declared(&mixed_requests(), (0.05, 0.2)),
+        });
+        test(&nginx.url(), "lab", changes)
+    };
 
-    // It changes while the run goes, without being loaded again.
-    browser.open(&page).await;
-    browser.eval("window.stillTheSamePage = true;").await;
+    // It changes while the run goes, without being loaded again. The run goes on until all of that has been seen.
+    let live = cluster.api().start(&load("live", 600)).await;
     browser
-        .wait_for(
-            "Running",
-            LIVE,
-            "return document.querySelector('[data-field=\"status\"]').dataset.value === 'Running';",
-        )
+        .open(&format!("{}/runs/{live}", cluster.api().url()))
+        .await;
+    mark(&browser).await;
+    browser
+        .wait_for("Running", LIVE, &has_status("Running"))
         .await;
     let mut last = 0.0;
     for _ in 0..3 {
@@ -63,18 +82,26 @@ async fn the_run_page_shows_the_summary_live_and_after_a_restart() {
         json!(true),
         "a running run can be stopped"
     );
+    assert_not_loaded_again(&browser).await;
+    cluster.api().stop(&live).await;
+    cluster
+        .api()
+        .wait_for_status(&live, "Failed", RUN_TIMEOUT)
+        .await;
+
+    // The same when it ends.
+    let id = cluster.api().start(&load("checkout & <pay>", 8)).await;
+    let page = format!("{}/runs/{id}", cluster.api().url());
+    browser.open(&page).await;
+    mark(&browser).await;
     cluster
         .api()
         .wait_for_status(&id, "Finished", RUN_TIMEOUT)
         .await;
-    browser.wait_for("Finished", LIVE, "return document.querySelector('[data-field=\"status\"]').dataset.value === 'Finished';").await;
-    assert_eq!(
-        browser
-            .eval("return window.stillTheSamePage ?? false;")
-            .await,
-        json!(true),
-        "the page was loaded again"
-    );
+    browser
+        .wait_for("Finished", LIVE, &has_status("Finished"))
+        .await;
+    assert_not_loaded_again(&browser).await;
     assert_eq!(
         eval(&browser, stop, vec![]).await,
         json!(false),

@@ -1,7 +1,5 @@
 //! Many pages of one coordinator in one browser, and what they say when nothing comes any more.
 
-use std::time::Duration;
-
 use fantoccini::Locator;
 use greylag_tests::{Api, Browser, Cluster, Nginx, Theme, heavy, wait};
 use reqwest::{Method, Response};
@@ -162,14 +160,7 @@ async fn a_page_says_that_its_coordinator_hangs_and_recovers_with_it() {
     wait_for_growth(&browser).await;
 
     cluster.coordinator().signal(Signal::STOP);
-    let begun = std::time::Instant::now();
     wait_for_indicator(&browser, "silent", "No data for").await;
-    // 6 s, and some for a machine with other work.
-    assert!(
-        begun.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        begun.elapsed()
-    );
     let clock = number(&browser, "time-elapsed").await;
     let seconds = |words: &str| -> u64 {
         let digits: String = words.chars().filter(char::is_ascii_digit).collect();

@@ -142,27 +142,31 @@ async fn a_test_file_says_stages_options_and_tags() {
     run_page(&ended);
     let (summary, _) = read_summary(&directory.path().join("s.json"));
     assert_eq!((summary.run.users, summary.run.duration_s), (4, 3.0));
-    let log = nginx.log_so_far();
+    let log = nginx.log_with(summary.totals.requests).await;
     assert_eq!(summary.totals.requests, log.totals().requests);
     let expected = "/option/write/4/true?key=none";
     assert!(log.requests.iter().all(|request| request.path == expected));
 
     // Failed requests make the exit code, when one is asked for.
     file(concat!(
-        "users = 1\nduration = \"1s\"\n",
+        "users = 1\nduration = \"2s\"\n",
         "[[request]]\npath = \"/missing\"\n",
     ));
     let failing = [&run[..], &["--exit-code-on-error", "3", "--csv", "load"]].concat();
-    let before = nginx.log_so_far().totals();
+    let before = log.totals();
     let ended = greylag()
         .run_in(directory.path(), &failing, RUN_TIMEOUT)
         .await;
     assert_eq!(ended.code, Some(3), "{ended:?}");
-    let failed = (nginx.log_so_far().totals().failures - before.failures).to_string();
+    let (summary, _) = read_summary(&directory.path().join("s.json"));
+    let log = nginx
+        .log_with(before.requests + summary.totals.requests)
+        .await;
+    let failed = (log.totals().failures - before.failures).to_string();
     let failures = csv(directory.path(), "load_failures.csv");
     assert_eq!(row(&failures, 1, "/missing")[3], failed);
 
-    file("scenario = \"tagged\"\ntags = [\"slow\"]\nusers = 1\nduration = \"1s\"\n");
+    file("scenario = \"tagged\"\ntags = [\"slow\"]\nusers = 1\nduration = \"2s\"\n");
     let ended = greylag().run_in(directory.path(), &run, RUN_TIMEOUT).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let log = nginx.finish().await;
@@ -248,7 +252,7 @@ async fn a_run_in_the_background_of_a_terminal_continues() {
         "-u",
         "1",
         "-t",
-        "1s",
+        "2s",
         "--headless",
         "-H",
     ]);

@@ -5,7 +5,7 @@ use greylag_tests::{Cluster, Ended, heavy};
 use tempfile::TempDir;
 
 use super::results::read_summary;
-use crate::support::{RUN_TIMEOUT, SOON, greylag};
+use crate::support::{RUN_TIMEOUT, greylag};
 
 /// The file of the users under test, as the compiler names it, and its text.
 const FILE: &str = "tests/src/bin/greylag_under_test/talking.rs";
@@ -67,7 +67,8 @@ async fn everything_that_users_say_is_shown_with_its_worker() {
     let ended = run(
         &directory,
         "talkative",
-        &["--only-summary", "--csv", "load"],
+        // So long that each of its tasks is picked.
+        &["--only-summary", "--csv", "load", "--duration", "5"],
     )
     .await;
     let fails = place_of("TaskError::new(\"no tenants");
@@ -153,7 +154,9 @@ async fn a_run_on_a_coordinator_is_followed_line_by_line() {
     for worker in ["east/worker-0", "west/worker-1"] {
         let line = format!("{worker}: printed to standard output\n");
         command
-            .wait_for_output(&line, SOON, |output| output.contains(&line).then_some(()))
+            .wait_for_output(&line, RUN_TIMEOUT, |output| {
+                output.contains(&line).then_some(())
+            })
             .await;
     }
     command.signal(rustix::process::Signal::INT);

@@ -17,13 +17,18 @@ struct Site {
 
 impl Site {
     async fn start() -> Self {
-        Self::on(KubernetesStandIn::start(&greylag()).await).await
+        Self::start_with("").await
     }
 
-    async fn on(kubernetes: KubernetesStandIn) -> Self {
+    /// With further settings of the coordinator, as lines of its file.
+    async fn start_with(settings: &str) -> Self {
+        Self::on(KubernetesStandIn::start(&greylag()).await, settings).await
+    }
+
+    async fn on(kubernetes: KubernetesStandIn, settings: &str) -> Self {
         let config = kubernetes.directory().join("coordinator.toml");
         let text = format!(
-            "lease = \"5s\"\n[infrastructures.{INFRASTRUCTURE:?}]\nkind = \"kubernetes\"\n\
+            "{settings}[infrastructures.{INFRASTRUCTURE:?}]\nkind = \"kubernetes\"\n\
              image = \"registry.example/greylag\"\nkubeconfig = {:?}\n",
             kubernetes.kubeconfig(),
         );
@@ -86,25 +91,34 @@ impl Site {
 #[tokio::test]
 async fn a_run_gets_its_agents_as_pods_and_leaves_nothing() {
     let _turn = heavy().await;
-    let site = Site::on(KubernetesStandIn::start_encrypted(&greylag()).await).await;
-    let id = site.ask(json!({ "agents": 2 })).await;
-    site.wait_for_log(&id, "All workers").await;
-    let known = site.coordinator.api().infrastructures().await;
-    let infrastructure = &known[0];
-    assert_eq!(infrastructure["kind"], json!("kubernetes"));
-    let agents = infrastructure["agents"].as_array().expect("a list");
-    let mut names: Vec<&str> = agents
-        .iter()
-        .filter_map(|agent| agent["name"].as_str())
-        .collect();
-    names.sort_unstable();
+    let kubernetes = KubernetesStandIn::start_encrypted(&greylag()).await;
+    let site = Site::on(kubernetes, "").await;
+    let id = site.ask(json!({ "agents": 2, "duration": 5 })).await;
+    // They end with their run, so they are looked for from its beginning on.
+    let names = wait::until("two agents", RUN_TIMEOUT, async || {
+        let known = site.coordinator.api().infrastructures().await;
+        let infrastructure = &known[0];
+        assert_eq!(infrastructure["kind"], json!("kubernetes"));
+        let agents = infrastructure["agents"].as_array().into_iter().flatten();
+        let names = agents.filter_map(|agent| agent["name"].as_str());
+        let mut names: Vec<String> = names.map(str::to_owned).collect();
+        names.sort_unstable();
+        if names.len() == 2 {
+            Ok(names)
+        } else {
+            Err(known.to_string())
+        }
+    })
+    .await;
+    let pods = site.kubernetes.objects("pods");
+    assert!(pods.len() <= 2, "{pods:?}");
     for (index, name) in names.iter().enumerate() {
         assert!(
             name.starts_with(&format!("greylag-{id}-{index}-")),
             "{names:?}"
         );
     }
-    assert_eq!(names.len(), 2, "{known}");
+    site.wait_for_log(&id, "All workers are ready").await;
     site.wait_for_log(&id, "the machines have been given back")
         .await;
     site.wait_until_nothing_is_left().await;
@@ -149,7 +163,8 @@ async fn a_run_that_is_cancelled_leaves_nothing() {
 #[tokio::test]
 async fn a_pod_that_runs_out_of_memory_is_named_with_its_exit_code() {
     let _turn = heavy().await;
-    let site = Site::start().await;
+    // The run fails when the lease is over.
+    let site = Site::start_with("lease = \"5s\"\n").await;
     let api = site.coordinator.api();
     let out_of_memory = site.kubernetes.directory().join("out-of-memory");
     site.kubernetes
@@ -279,22 +294,25 @@ async fn a_cluster_that_refuses_fails_the_run_with_what_is_missing() {
 #[tokio::test]
 async fn a_run_goes_on_without_the_api_server_and_is_given_back_when_it_answers() {
     const AWAY: Duration = Duration::from_secs(2);
+    /// Requests of about three seconds.
+    const SOME: u64 = 200;
     let _turn = heavy().await;
     let site = Site::start().await;
     site.kubernetes.go_away();
-    let id = site.ask(json!({ "duration": 3 })).await;
+    let api = site.coordinator.api();
+    let id = site.ask(json!({ "duration": 600 })).await;
     // Unless it is still to be found out what is there.
     site.wait_for_reason(&id, " in namespace load-tests").await;
     site.kubernetes.come_back();
-    site.coordinator
-        .api()
-        .wait_for_requests(&id, 1, RUN_TIMEOUT)
-        .await;
+    api.wait_for_requests(&id, 1, RUN_TIMEOUT).await;
     site.kubernetes.go_away();
-    site.coordinator
-        .api()
-        .wait_for_status(&id, "Finished", RUN_TIMEOUT)
+    let progress = api.wait_for_requests(&id, 1, RUN_TIMEOUT).await;
+    let counted = progress["requests"].as_u64().expect("a number");
+    api.wait_for_requests(&id, counted + SOME, RUN_TIMEOUT)
         .await;
+    api.stop(&id).await;
+    let stopped = api.wait_for_status(&id, "Failed", RUN_TIMEOUT).await;
+    assert_eq!(stopped["failure_code"], "stopped_by_user", "{stopped}");
     site.wait_for_log(&id, "the machines cannot be given back")
         .await;
     // Longer than the first pauses are.

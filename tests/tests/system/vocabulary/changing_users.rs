@@ -14,7 +14,7 @@ async fn users_go_up_and_down_from_everywhere() {
     let cluster = cluster().await;
     let api = cluster.api();
     let changes = json!({
-        "scenario": "weighted", "users": 4, "workers": 2, "ramp_up": 0, "duration": 60, "stop_timeout": 2,
+        "scenario": "weighted", "users": 4, "workers": 2, "ramp_up": 0, "duration": 600, "stop_timeout": 60,
     });
     let id = api.start(&test(&nginx.url(), "lab", changes)).await;
     let reach = async |users: u64| {

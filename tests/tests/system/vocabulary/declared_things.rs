@@ -13,9 +13,10 @@ async fn no_two_users_share_a_unique_row_and_each_row_is_given_once() {
     let _turn = heavy().await;
     let nginx = Nginx::start().await;
     let cluster = cluster().await;
-    let changes = json!({ "scenario": "unique-rows", "users": 10, "workers": 3, "ramp_up": 0, "duration": 2 });
-    finish(cluster.api(), &nginx, changes).await;
-    let logins = distinct(&nginx.log_so_far(), "/login/");
+    let changes = json!({ "scenario": "unique-rows", "users": 10, "workers": 3, "ramp_up": 0, "duration": 4 });
+    let id = finish(cluster.api(), &nginx, changes).await;
+    let requests = cluster.api().summary(&id).await.totals.requests;
+    let logins = distinct(&nginx.log_with(requests).await, "/login/");
     let names: BTreeSet<_> = logins
         .iter()
         .filter_map(|login| login.split('/').next())
@@ -65,11 +66,12 @@ async fn options_reach_the_users_and_secrets_are_not_shown() {
     let cluster = cluster().await;
     let api = cluster.api();
     let changes = json!({
-        "scenario": "optional", "users": 2, "workers": 2, "ramp_up": 0, "duration": 1,
+        "scenario": "optional", "users": 2, "workers": 2, "ramp_up": 0, "duration": 2,
         "options": { "mode": "write", "rows": "7", "fast": "true", "api-key": "hush-hush" },
     });
     let id = finish(api, &nginx, changes).await;
-    let asked = distinct(&nginx.log_so_far(), "/option/");
+    let requests = api.summary(&id).await.totals.requests;
+    let asked = distinct(&nginx.log_with(requests).await, "/option/");
     assert_eq!(
         asked,
         BTreeSet::from(["write/7/true?key=hush-hush".to_owned()])
@@ -111,7 +113,7 @@ async fn options_reach_the_users_and_secrets_are_not_shown() {
         "-u",
         "1",
         "-t",
-        "1s",
+        "2s",
         "--rows",
         "3",
         "--fast",
@@ -288,9 +290,10 @@ async fn tags_choose_tasks_and_those_that_choose_nothing_are_refused() {
         assert!(refused.body.contains("`raed`; did you mean `read`?"));
     }
 
-    // Thresholds for a tag are about the requests of the tasks that have it, over all workers.
+    // Thresholds for a tag are about the requests of the tasks that have it, over all workers. With so many users each task is
+    // somebody's first one.
     let changes = json!({
-        "scenario": "tagged", "users": 6, "workers": 2, "ramp_up": 0, "duration": 1,
+        "scenario": "tagged", "users": 40, "workers": 2, "ramp_up": 0, "duration": 2,
         "thresholds": [
             "requests > 0 for tag read during whole", "requests > 0 for tag slow during whole",
             "requests < 1 for tag write during whole",
@@ -324,7 +327,7 @@ async fn a_user_types_own_host_is_used_unless_the_test_names_one() {
     let cluster = cluster().await;
     let api = cluster.api();
     let changes =
-        json!({ "scenario": "own-host", "users": 1, "workers": 1, "ramp_up": 0, "duration": 1 });
+        json!({ "scenario": "own-host", "users": 1, "workers": 1, "ramp_up": 0, "duration": 2 });
     finish(api, &nginx, changes.clone()).await;
     assert!(nginx.finish().await.totals().requests > 0);
     let mut homeless = test("", "lab", changes);

@@ -44,4 +44,4 @@ pub(crate) fn distinct(log: &AccessLog, prefix: &str) -> BTreeSet<String> {
 }
 
 /// Users that have started are counted at most this long after.
-pub(crate) const COUNTED: Duration = Duration::from_secs(15);
+pub(crate) const COUNTED: Duration = Duration::from_secs(60);

