@@ -5,12 +5,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::Memory;
 use crate::{DriveError, Load, PlannedUser, RunSettings, Scenario, UserOrder, drive};
+
+/// How long anything may take before a test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// When users of the first type begin.
 pub(crate) struct Plan {
@@ -31,7 +34,8 @@ pub(crate) fn plan(host: &Url, starts: impl IntoIterator<Item = u64>) -> Plan {
         users: starts.len(),
         starts,
         started_at: Instant::now(),
-        stop_timeout: Duration::from_millis(300),
+        // An orderly stop does not wait for it, and on a busy machine a shorter one cuts requests that are under way.
+        stop_timeout: PATIENCE,
     }
 }
 
@@ -83,6 +87,17 @@ pub(crate) async fn drive_plan(
     stop: CancellationToken,
 ) -> Result<(), DriveError> {
     drive(scenario, plan.load(), plan.orders(), memory.clone(), stop).await
+}
+
+/// Waits until this is so.
+pub(crate) async fn until(is_so: impl Fn() -> bool) {
+    let looking = async {
+        while !is_so() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let seen = timeout(PATIENCE, looking).await;
+    seen.expect("what is waited for happens");
 }
 
 /// Drives until `until` resolves, then stops; returns how long the stop took.

@@ -15,9 +15,9 @@ use crate::events::Events;
 use crate::recorder::Recorder;
 use crate::run::{Run, RunContext, RunSettings, UserContext, UserInfo};
 
-pub(crate) use driving::{drive_plan, drive_until, plan};
+pub(crate) use driving::{drive_plan, drive_until, plan, until};
 pub(crate) use recorder::Memory;
-pub(crate) use server::{Reply, Seen, Server, respond};
+pub(crate) use server::{Reply, Seen, Server, refusing_address, respond};
 
 /// A client outside of any run, and what it records.
 pub(crate) fn client(kind: ClientKind, host: &Url) -> (Client, Arc<Memory>) {

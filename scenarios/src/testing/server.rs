@@ -1,10 +1,11 @@
 //! Servers on 127.0.0.1 that answer byte for byte what a test says.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 use url::Url;
@@ -177,11 +178,20 @@ impl Server {
     }
 
     /// The URL of a port without a listener.
-    pub(crate) async fn unreachable() -> Url {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+    pub(crate) fn unreachable() -> Url {
+        let address = refusing_address();
         Url::parse(&format!("http://{address}")).unwrap()
     }
+}
+
+/// An address of this machine that refuses connections.
+pub(crate) fn refusing_address() -> SocketAddr {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    // A port that was given back may be the next server's; one that is bound without a listener stays ours.
+    std::mem::forget(socket);
+    address
 }
 
 async fn converse(

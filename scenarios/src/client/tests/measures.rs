@@ -7,13 +7,13 @@ use crate::client::{Client, ClientKind, Recorded};
 use crate::task::{TaskError, stop_user};
 use crate::testing::{Memory, Server, client};
 
-async fn measuring() -> (Client, std::sync::Arc<Memory>) {
-    client(ClientKind::Fast, &Server::unreachable().await)
+fn measuring() -> (Client, std::sync::Arc<Memory>) {
+    client(ClientKind::Fast, &Server::unreachable())
 }
 
 #[tokio::test]
 async fn a_measure_is_recorded_once_however_it_ends() {
-    let (client, memory) = measuring().await;
+    let (client, memory) = measuring();
     client.measure("WS", "echo").success(5);
     client.measure("WS", "echo").failure("no echo");
     drop(client.measure("WS", "echo"));
@@ -34,7 +34,7 @@ async fn a_measure_is_recorded_once_however_it_ends() {
 
 #[tokio::test]
 async fn a_block_is_timed_and_its_result_returned() {
-    let (client, memory) = measuring().await;
+    let (client, memory) = measuring();
     let pause = Duration::from_millis(20);
     let block = async {
         tokio::time::sleep(pause).await;
@@ -55,7 +55,7 @@ async fn a_block_is_timed_and_its_result_returned() {
 
 #[tokio::test]
 async fn a_recorded_error_is_no_error_of_the_task_too() {
-    let (client, memory) = measuring().await;
+    let (client, memory) = measuring();
     let measured = async |error: TaskError| -> TaskError {
         let block = async { Err::<(), TaskError>(error) };
         let ended = async {
@@ -75,7 +75,7 @@ async fn a_recorded_error_is_no_error_of_the_task_too() {
 
 #[tokio::test]
 async fn a_measure_belongs_to_whoever_has_it() {
-    let (mut client, memory) = measuring().await;
+    let (mut client, memory) = measuring();
     client.set_delay(Some(Duration::from_secs(3)));
     let measure = client.measure("WS", "push");
     let elsewhere = tokio::spawn(async move { measure.success(1) });
@@ -86,7 +86,7 @@ async fn a_measure_belongs_to_whoever_has_it() {
 
 #[tokio::test]
 async fn a_measure_can_be_let_go() {
-    let (client, memory) = measuring().await;
+    let (client, memory) = measuring();
     client.measure("WS", "push").discard();
     let mut started = client.measure("WS", "push");
     started.first_byte();
@@ -97,7 +97,7 @@ async fn a_measure_can_be_let_go() {
 
 #[tokio::test]
 async fn a_time_measured_elsewhere_is_recorded() {
-    let (client, memory) = measuring().await;
+    let (client, memory) = measuring();
     let took = Duration::from_millis(1_500);
     let before = Instant::now();
     client.record("JOB", "render", took);
@@ -131,7 +131,7 @@ async fn a_time_measured_elsewhere_is_recorded() {
 
 #[tokio::test]
 async fn a_block_given_up_is_a_failure() {
-    let (client, memory) = measuring().await;
+    let (client, memory) = measuring();
     let never = std::future::pending::<Result<(), io::Error>>();
     let run = client.measure("WS", "push").run(never);
     let moment = Duration::from_millis(10);

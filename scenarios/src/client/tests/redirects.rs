@@ -228,7 +228,7 @@ fn credentials_go_along_as_by_each_of_locusts_clients() {
 #[tokio::test]
 async fn a_redirect_to_nowhere_is_a_failure_of_the_first_request() {
     for kind in BOTH {
-        let gone = Server::unreachable().await;
+        let gone = Server::unreachable();
         for (location, error) in [
             (
                 "ftp://x/".to_owned(),

@@ -66,7 +66,7 @@ async fn it_is_recorded_when_decided_with_the_time_at_the_end_of_the_body() {
 
 #[tokio::test]
 async fn a_transport_failure_is_recorded_once() {
-    let unreachable = Server::unreachable().await;
+    let unreachable = Server::unreachable();
     for kind in BOTH {
         let (mut client, memory) = client(kind, &unreachable);
         client.get("/").catch().send().await.unwrap_err();

@@ -136,6 +136,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpSocket};
 
     use super::*;
+    use crate::testing::refusing_address;
 
     /// An address whose connections are never accepted nor refused: its queue is full. Gone with what is returned.
     async fn dead() -> (SocketAddr, impl Sized) {
@@ -159,7 +160,7 @@ mod tests {
         let alive = alive.local_addr().unwrap();
         // The system itself gives the dead one up only after minutes.
         let stream = tokio::time::timeout(
-            Duration::from_secs(10),
+            Duration::from_secs(60),
             connect_any(VecDeque::from([dead, alive])),
         )
         .await
@@ -170,11 +171,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusing_address_is_left_at_once_and_the_last_refusal_is_reported() {
-        let refusing = || async {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            listener.local_addr().unwrap()
-        };
-        let (first, second) = (refusing().await, refusing().await);
+        let (first, second) = (refusing_address(), refusing_address());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let alive = listener.local_addr().unwrap();
         let stream = connect_any(VecDeque::from([first, second, alive])).await;

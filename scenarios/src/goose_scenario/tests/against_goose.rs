@@ -66,7 +66,7 @@ async fn compare(make: fn() -> Scenario, scheduler: GooseScheduler) {
     let metrics = by_goose(make(), scheduler.clone(), &theirs.url).await;
     let ours = server(reply).await;
     let memory = Arc::new(Memory::default());
-    let context = user_context(memory.clone());
+    let context = patient_user(&memory);
     let life = GooseLife::new(make(), &scheduler, Some(ours.url.clone()));
     let expected = theirs.seen();
     let stop = async {

@@ -39,10 +39,17 @@ fn life(scenario: Scenario, host: &Url) -> GooseLife {
     GooseLife::new(scenario, &GooseScheduler::RoundRobin, Some(host.clone()))
 }
 
+/// A user whose stop cuts no request, however busy the machine is.
+fn patient_user(memory: &Arc<Memory>) -> Arc<UserContext> {
+    let mut user = Arc::into_inner(user_context(memory.clone())).unwrap();
+    user.stop = Arc::new(StopSignal::new(Duration::from_secs(60)));
+    Arc::new(user)
+}
+
 /// Runs a user until the server has seen `requests`, then stops it.
 async fn run_until(scenario: Scenario, server: &Server, requests: usize) -> Arc<Memory> {
     let memory = Arc::new(Memory::default());
-    let context = user_context(memory.clone());
+    let context = patient_user(&memory);
     let life = life(scenario, &server.url);
     let stop = async {
         server.has_seen(requests).await;
@@ -165,9 +172,9 @@ async fn failures_and_verdicts_carry_gooses_texts() {
 
 #[tokio::test]
 async fn a_target_that_is_gone_is_a_failure_and_the_user_goes_on() {
-    let url = Server::unreachable().await;
+    let url = Server::unreachable();
     let memory = Arc::new(Memory::default());
-    let context = user_context(memory.clone());
+    let context = patient_user(&memory);
     let named = transaction!(login).set_name_for_transaction_and_requests("sign in");
     let life = life(scenario!("Gone").register_transaction(named), &url);
     let stop = async {
@@ -203,7 +210,7 @@ async fn users_share_a_client_but_no_cookies() {
     .await;
     let memory = Arc::new(Memory::default());
     let users = [0, 1].map(|index| {
-        let context = user_context(memory.clone());
+        let context = patient_user(&memory);
         let mut context = Arc::into_inner(context).unwrap();
         context.info.index = index;
         context
@@ -258,7 +265,14 @@ async fn a_transaction_that_hangs_is_dropped_after_the_stop_time_out() {
     let scenario = scenario!("Hangs")
         .register_transaction(transaction!(hang))
         .register_transaction(transaction!(logout).set_on_stop());
-    let memory = run_until(scenario, &server, 1).await;
+    let memory = Arc::new(Memory::default());
+    let context = user_context(memory.clone());
+    let life = life(scenario, &server.url);
+    let stop = async {
+        memory.has_samples(1).await;
+        context.stop.raise();
+    };
+    tokio::join!(life.run_user(&context, None), stop);
     assert_eq!(memory.lines(), ["GET /before", "GET /logout"]);
 }
 
