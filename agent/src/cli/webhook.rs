@@ -78,7 +78,7 @@ pub(crate) struct WebhookOptions {
 /// The webhook that was named, if one was.
 ///
 /// # Errors
-/// A secret or a certificate without an address, or no client can be made.
+/// A secret or a certificate without an address, a certificate for an address without TLS, or no client can be made.
 pub(crate) fn webhook_of(
     options: WebhookOptions,
     public_url: Option<&PublicUrl>,
@@ -98,6 +98,12 @@ pub(crate) fn webhook_of(
             "the {what} of a webhook needs its address; set --webhook, too"
         )));
     };
+    if certificate.is_some() && url.scheme() == "http" {
+        return Err(Failure::bad_input(
+            "the certificate of a webhook has no effect, because the address of --webhook begins with http://; write \
+             https://, or leave out --webhook-certificate",
+        ));
+    }
     let tls = certificate.map(|file| trusting("--webhook-certificate", &file));
     let tls = tls.transpose()?;
     // A receiver that moves is to be named anew: what is sent is not for others.
@@ -165,6 +171,9 @@ mod tests {
             let message = webhook(&alone).unwrap_err().to_string();
             assert!(message.contains("set --webhook, too"), "{message}");
         }
+        let plain = webhook(&["--webhook", "http://a.b", "--webhook-certificate", "ca.pem"]);
+        let message = plain.unwrap_err().to_string();
+        assert!(message.contains("write https://"), "{message}");
         let no_file = webhook(&[
             "--webhook",
             "https://a.b",

@@ -189,7 +189,7 @@ fn percent_decoded(text: &str) -> Option<Vec<u8>> {
 /// The collector that these options name, which came from there.
 ///
 /// # Errors
-/// No client can be made.
+/// A certificate for an address without TLS that was meant for it, or no client can be made.
 pub(crate) fn collector_of(
     options: OtlpOptions,
     sources: &Sources,
@@ -220,7 +220,15 @@ pub(crate) fn collector_of(
     if protocol == OtlpProtocol::Grpc {
         headers.insert("te", HeaderValue::from_static("trailers"));
     }
-    let tls = options.otlp_certificate.as_deref().map(|file| {
+    let has_tls = url.scheme() == "https";
+    if options.otlp_certificate.is_some() && !has_tls && !sources.is_shared("otlp_certificate") {
+        return Err(Failure::bad_input(
+            "the certificate of a collector has no effect, because the address of --otlp begins with http://; write \
+             https://, or leave out --otlp-certificate",
+        ));
+    }
+    let certificate = options.otlp_certificate.as_deref().filter(|_| has_tls);
+    let tls = certificate.map(|file| {
         let mut tls = trusting("--otlp-certificate", file)?;
         // Many servers of gRPC refuse a connection that does not ask for HTTP/2 here.
         tls.alpn_protocols = match protocol {

@@ -28,6 +28,27 @@ fn collector_from(name: &str, arguments: &[&str]) -> Collector {
     collector_of(command.otlp, &sources).unwrap().unwrap()
 }
 
+#[test]
+fn a_certificate_is_refused_where_nothing_is_encrypted() {
+    let arguments = [
+        "greylag",
+        "--otlp",
+        "http://collector:4317",
+        "--otlp-certificate",
+        "none.pem",
+    ];
+    let from = |rank| {
+        let command = Command::parse_from(arguments);
+        let origin = Origin::new(rank, "any");
+        let sources = Sources::new([("otlp_certificate".to_owned(), origin)]);
+        collector_of(command.otlp, &sources)
+    };
+    let message = from(Rank::Flag).unwrap_err().to_string();
+    assert!(message.contains("write https://"), "{message}");
+    // Set for all programs of a machine, of which others use TLS.
+    assert!(from(Rank::SharedVariable).unwrap().is_some());
+}
+
 /// Why a push fails, and whether it may succeed later.
 async fn refused(collector: &Collector, message: &str) -> (String, bool) {
     let error = (collector.send)(message.as_bytes().to_vec())

@@ -63,6 +63,13 @@ impl Sources {
     pub(in crate::cli) fn name(&self, id: &str) -> Option<&str> {
         self.0.get(id).map(|origin| origin.name.as_str())
     }
+
+    /// Whether a setting came from a variable that other programs read, too, so that it may not be meant for this one.
+    #[cfg(feature = "coordinator")]
+    pub(in crate::cli) fn is_shared(&self, id: &str) -> bool {
+        let origin = self.0.get(id);
+        origin.is_some_and(|origin| origin.rank == Rank::SharedVariable)
+    }
 }
 
 /// Which of two settings that exclude each other counts: `Greater` for the first, because it was given in a stronger way, and
