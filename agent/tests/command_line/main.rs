@@ -224,12 +224,11 @@ fn coordinators_are_guarded() {
 
 #[test]
 fn coordinators_that_do_not_answer_are_reported() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", free.local_addr().unwrap());
-    drop(free);
-    let arguments = ["run", "--host", "http://127.0.0.1:9", "--coordinator", &url];
+    // A port that the system gives to none of the servers of other tests.
+    let url = "http://127.0.0.1:1";
+    let arguments = ["run", "--host", "http://127.0.0.1:9", "--coordinator", url];
     assert_refused(&arguments, "cannot reach the coordinator");
-    assert_refused(&["agent", "--coordinator", &url], "--infrastructure");
+    assert_refused(&["agent", "--coordinator", url], "--infrastructure");
     assert_refused(
         &[
             "agent",
@@ -251,7 +250,7 @@ fn coordinators_that_do_not_answer_are_reported() {
         "is not a valid coordinator address",
     );
     assert_refused(
-        &["agent", "--coordinator", &url, "--infrastructure", "a/b"],
+        &["agent", "--coordinator", url, "--infrastructure", "a/b"],
         "is not a valid infrastructure name",
     );
 }

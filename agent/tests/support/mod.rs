@@ -1,5 +1,6 @@
 //! A coordinator made of a WebSocket server that does what a test says, and a target that counts.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -44,15 +45,6 @@ impl Target {
 
     pub(crate) fn hits(&self) -> u64 {
         self.hits.load(Ordering::SeqCst)
-    }
-
-    /// Waits until the target gets no more requests.
-    pub(crate) async fn until_load_has_ended(&self) {
-        let mut hits = u64::MAX;
-        while hits != self.hits() {
-            hits = self.hits();
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
     }
 }
 
@@ -107,15 +99,24 @@ impl FakeCoordinator {
 
     /// Accepts the agent and hears its hello.
     pub(crate) async fn accept_only(&self) -> (Connection, Hello) {
-        let (stream, _) = tokio::time::timeout(PATIENCE, self.listener.accept())
+        let accepting = async {
+            loop {
+                let (stream, _) = self.listener.accept().await.unwrap();
+                // A connection that waited for too long was given up by the agent, and it dials again.
+                let Ok(socket) = tokio_tungstenite::accept_async(stream).await else {
+                    continue;
+                };
+                let mut connection = Connection(socket);
+                match connection.hear().await {
+                    Some(ToCoordinator::Hello(hello)) => return (connection, hello),
+                    Some(other) => panic!("the agent says {other:?} where its hello is due"),
+                    None => {}
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, accepting)
             .await
             .expect("the agent dials")
-            .unwrap();
-        let mut connection = Connection(tokio_tungstenite::accept_async(stream).await.unwrap());
-        let Some(ToCoordinator::Hello(hello)) = connection.hear().await else {
-            panic!("the first frame is a hello");
-        };
-        (connection, hello)
     }
 }
 
@@ -273,6 +274,19 @@ impl Connection {
         self.acknowledge(&snapshot).await;
     }
 
+    /// Saves and acknowledges until this is so, while the run goes on.
+    pub(crate) async fn save_until(&mut self, saved: &mut Saved, is_so: impl Fn(&Saved) -> bool) {
+        let saving = async {
+            while !is_so(saved) {
+                self.save_next(saved).await;
+                assert_eq!(saved.end, None);
+            }
+        };
+        tokio::time::timeout(PATIENCE, saving)
+            .await
+            .expect("what is waited for is saved");
+    }
+
     /// Saves and acknowledges until the run's end.
     pub(crate) async fn receive_to_end(&mut self, saved: &mut Saved) {
         while saved.end.is_none() {
@@ -296,6 +310,20 @@ pub(crate) struct Saved {
 }
 
 impl Saved {
+    /// Waits until no worker process is left.
+    pub(crate) async fn until_workers_have_ended(&self) {
+        let is_there = |pid: &u32| Path::new(&format!("/proc/{pid}")).exists();
+        assert!(!self.pids.is_empty());
+        let ending = async {
+            while self.pids.iter().any(is_there) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, ending)
+            .await
+            .expect("the workers end");
+    }
+
     /// Saves a snapshot unless it was saved before.
     pub(crate) fn save(&mut self, snapshot: &Snapshot) {
         let last_seq = self.last_seq.unwrap_or(snapshot.seq - 1);
@@ -354,7 +382,7 @@ pub(crate) fn test_of(target: &Target, duration_s: u64) -> LoadTest {
         workers: 2,
         infrastructure: "lab".into(),
         scenario: "t".into(),
-        stop_timeout_s: 5,
+        stop_timeout_s: 30,
         declared: Some(DeclaredScenario {
             requests: vec![request("GET", "/a"), request("POST", "/b")],
             wait_time: Some(WaitTime::Constant(0.01)),

@@ -1,7 +1,7 @@
 //! Whole sessions with scenarios of code, and an agent that is a test.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::{SinkExt, StreamExt};
 use greylag_infra::{LoadTest, ProfileStep, RunTime, WallTime};
@@ -39,6 +39,17 @@ impl AgentSide {
     }
 
     async fn prepare_counting(scenario: Scenario, worker: u32, counted_tags: Vec<String>) -> Self {
+        // An orderly end does not wait for it, and on a busy machine it is not to be cut.
+        let stop_timeout_s = 60;
+        Self::prepare_stopping(scenario, worker, counted_tags, stop_timeout_s).await
+    }
+
+    async fn prepare_stopping(
+        scenario: Scenario,
+        worker: u32,
+        counted_tags: Vec<String>,
+        stop_timeout_s: u64,
+    ) -> Self {
         let (ours, theirs) = StdUnixStream::pair().unwrap();
         for socket in [&ours, &theirs] {
             socket.set_nonblocking(true).unwrap();
@@ -65,7 +76,7 @@ impl AgentSide {
             duration_s: 600,
             workers: 2,
             scenario: name,
-            stop_timeout_s: 1,
+            stop_timeout_s,
             ..LoadTest::default()
         };
         let test = Box::new(test);
@@ -169,6 +180,14 @@ fn lines(story: &Story) -> Vec<String> {
     story.lock().unwrap().clone()
 }
 
+async fn wait_until(is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 async fn until_line(story: &Story, words: &str) {
     let began = Instant::now();
     while !lines(story).iter().any(|line| line == words) {
@@ -219,7 +238,7 @@ fn scenario_that_logs_to(story: &Story) -> Scenario {
 #[tokio::test]
 async fn events_come_in_their_order_and_the_profile_is_followed() {
     let _alone = ONE_AT_A_TIME.lock().await;
-    let (began, before) = (Instant::now(), USERS.load(Ordering::SeqCst));
+    let before = USERS.load(Ordering::SeqCst);
     let story = Story::default();
     let mut agent = AgentSide::prepare(scenario_that_logs_to(&story), 0).await;
     let first = users(2, 600);
@@ -233,10 +252,7 @@ async fn events_come_in_their_order_and_the_profile_is_followed() {
     agent.say(&ToWorker::Profile { profile: changed }).await;
     until_line(&story, "spawned 10").await;
     // The first user of two, and with the change the five of ten.
-    while USERS.load(Ordering::SeqCst) < before + 5 {
-        assert!(began.elapsed() < PATIENCE);
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait_until(|| USERS.load(Ordering::SeqCst) >= before + 5).await;
     agent.say(&ToWorker::Stop).await;
     assert_eq!(agent.end().await, None);
     assert_eq!(agent.started(), 5);
@@ -338,8 +354,15 @@ async fn other_workers_hear_nothing_of_the_tests_events() {
     let _alone = ONE_AT_A_TIME.lock().await;
     let story = Story::default();
     let mut agent = AgentSide::prepare(scenario_that_logs_to(&story), 1).await;
+    let planned = users(2, 600);
+    agent.start(planned.clone()).await;
+    until_line(&story, "spawned 2").await;
     // Ends by its own clock.
-    agent.start(users(2, 1)).await;
+    let profile = LoadProfile {
+        ends_at: Duration::from_millis(1).into(),
+        ..planned
+    };
+    agent.say(&ToWorker::Profile { profile }).await;
     assert_eq!(agent.end().await, None);
     assert_eq!(
         lines(&story),
@@ -435,16 +458,18 @@ async fn a_scenario_can_finish_the_test() {
 #[tokio::test]
 async fn users_that_hang_are_given_up() {
     let _alone = ONE_AT_A_TIME.lock().await;
+    static BLOCKS: AtomicBool = AtomicBool::new(false);
     async fn block(_: &mut (), _: &mut Client) -> TaskResult {
+        BLOCKS.store(true, Ordering::SeqCst);
         // Blocks the load thread, as no task should.
-        std::thread::sleep(Duration::from_secs(30));
+        std::thread::sleep(2 * PATIENCE);
         Ok(())
     }
     let scenario = Scenario::new("blocker")
         .user(FastHttpUser::<()>::new("Blocker").named_task("block", 1, block));
-    let mut agent = AgentSide::prepare(scenario, 0).await;
+    let mut agent = AgentSide::prepare_stopping(scenario, 0, Vec::new(), 1).await;
     agent.start(users(2, 600)).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    wait_until(|| BLOCKS.load(Ordering::SeqCst)).await;
     agent.say(&ToWorker::Stop).await;
     let failure = agent.end().await.unwrap();
     assert!(failure.contains("stop timeout of 1s"), "{failure}");
@@ -475,8 +500,10 @@ async fn a_signal_ends_the_users_in_order() {
 #[tokio::test]
 async fn what_was_counted_waits_for_an_agent_that_is_frozen() {
     let _alone = ONE_AT_A_TIME.lock().await;
+    let before = USERS.load(Ordering::SeqCst);
     let mut agent = AgentSide::prepare(scenario_that_logs_to(&Story::default()), 0).await;
     agent.start(users(2, 600)).await;
+    wait_until(|| USERS.load(Ordering::SeqCst) > before).await;
     agent.say(&ToWorker::Alive { lease_ms: 300 }).await;
     let failure = agent.session_end().await;
     assert!(failure.is_ok(), "{failure:?}");
