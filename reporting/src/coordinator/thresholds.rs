@@ -14,6 +14,8 @@ use crate::store::StoreError;
 
 /// How often it is looked what has come. A stop is asked for at most this long after the results that ask for it are saved.
 const EVERY: Duration = Duration::from_millis(500);
+/// The longest pause between attempts while the store cannot be used: each is twice the one before. A stop may be late by as much.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Follows a run until it is over, if it has thresholds.
 pub(super) fn follow(coordinator: &Coordinator, run: &RunRecord) {
@@ -64,18 +66,20 @@ struct Follower {
 
 impl Follower {
     async fn run(mut self) {
+        let mut pause = EVERY;
         loop {
             match self.judge().await {
                 Ok(true) => break,
-                Ok(false) => {}
+                Ok(false) => pause = EVERY,
                 Err(error) if error.is_unknown_run() || matches!(error, StoreError::Closed) => {
                     break;
                 }
                 Err(error) => {
                     tracing::error!(%error, run = %self.run_id, "cannot judge the thresholds; trying again");
+                    pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(pause).await;
         }
         self.coordinator.changed();
     }
