@@ -100,11 +100,22 @@ mod tests {
         Coordinator::start(config).await.unwrap()
     }
 
+    /// What is found when the store answers in time, which a busy machine may keep it from.
+    async fn checked(coordinator: &Coordinator) -> Result<(), NotReady> {
+        for _ in 0..20 {
+            match coordinator.check_ready().await {
+                Err(NotReady::StoreBusy) => {}
+                checked => return checked,
+            }
+        }
+        Err(NotReady::StoreBusy)
+    }
+
     #[tokio::test]
     async fn a_store_that_cannot_save_is_the_reason_and_strangers_do_not_learn_where_it_is() {
         let dir = tempfile::tempdir().unwrap();
         let coordinator = coordinator(&dir).await;
-        assert_eq!(coordinator.check_ready().await, Ok(()));
+        assert_eq!(checked(&coordinator).await, Ok(()));
         let path = dir.path().to_owned();
         let place = path.display().to_string();
         let full: Result<(), _> = Err(StoreError::DiskFull { path });
@@ -121,7 +132,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let coordinator = coordinator(&dir).await;
         coordinator.store().close().await;
-        let checked = coordinator.check_ready().await;
-        assert_eq!(checked, Err(NotReady::CannotSave));
+        assert_eq!(checked(&coordinator).await, Err(NotReady::CannotSave));
     }
 }

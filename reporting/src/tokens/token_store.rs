@@ -420,7 +420,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let tokens = tokens_of(dir.path()).await;
         let (_, token) = tokens
-            .create(until(&tokens, Duration::from_millis(20)))
+            .create(until(&tokens, Duration::from_millis(200)))
             .await
             .unwrap();
         while tokens.check(token.expose().as_bytes()).is_some() {

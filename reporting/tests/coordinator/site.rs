@@ -21,6 +21,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// A lease that is waited for. A fake agent says nothing while a run begins, however long that takes on a busy machine.
+pub(crate) const QUIET_LEASE: Duration = Duration::from_secs(4);
 
 pub(crate) struct Site {
     pub(crate) coordinator: Coordinator,

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::site::*;
 
-const LEASE: Duration = Duration::from_secs(1);
+const LEASE: Duration = Duration::from_secs(3);
 
 /// Keeps the store from writing until what is returned is dropped, as another program may.
 fn lock(dir: &Path) -> rusqlite::Connection {
@@ -83,7 +83,8 @@ async fn agents_are_answered_and_not_lost_while_their_results_wait() {
     ping(&mut leaves).await;
     drop(leaves);
     let locked = Instant::now();
-    while locked.elapsed() < 3 * LEASE {
+    // Long enough to be lost; the store itself waits for its lock for 10 s.
+    while locked.elapsed() < LEASE + Duration::from_secs(1) {
         ping(&mut stays).await;
         tokio::time::sleep(LEASE / 10).await;
     }

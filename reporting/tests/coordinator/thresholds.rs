@@ -128,7 +128,7 @@ async fn until_said(site: &Site, run_id: &RunId, words: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn late_results_are_judged_even_if_their_agent_dies_and_only_what_changes_is_said() {
     let dir = tempfile::tempdir().unwrap();
-    let site = Site::open(dir.path(), Duration::from_millis(500)).await;
+    let site = Site::open(dir.path(), QUIET_LEASE).await;
     let mut agent = FakeAgent::join(&site.url, hello("a", &[])).await;
     let thresholds = ["p95 < 2ms during whole", "max < 3ms during whole"];
     let test = LoadTest {

@@ -73,7 +73,7 @@ fn rows_and_free_pages(dir: &Path) -> (i64, i64) {
 }
 
 async fn until_deleted(dir: &Path) {
-    for _ in 0..600 {
+    for _ in 0..1_200 {
         if rows_and_free_pages(dir) == (0, 0) {
             return;
         }

@@ -36,7 +36,7 @@ fn holding_secrets(dir: &Path) -> Vec<PathBuf> {
 
 /// Waits until secrets are in some file, or in none: SQLite moves what it holds from one to the other.
 async fn until_holding(dir: &Path, expected: bool) {
-    for _ in 0..400 {
+    for _ in 0..2_400 {
         if holding_secrets(dir).is_empty() != expected {
             return;
         }

@@ -396,6 +396,7 @@ async fn what_an_earlier_process_left_of_down_is_ended_first() {
         let (sleep, agent) = (marked_sleep(), marked_sleep());
         let first = lab.commands(&format!("{agent} & true"), &format!("{sleep} & wait"), "");
         first.request(&order("r16")).await.unwrap();
+        until_running(&agent, true).await;
         {
             let run = run("r16");
             tokio::select! {
@@ -450,7 +451,8 @@ async fn what_up_has_started_is_not_ended_once_the_run_has_begun() {
         };
         let using = async {
             said_until(&commands, "r17", words).await;
-            assert!(is_running(&agent));
+            // The shell may not have become it yet.
+            until_running(&agent, true).await;
             commands.release(&order.run).await.unwrap();
         };
         tokio::join!(asking, using);
@@ -475,7 +477,7 @@ async fn what_up_has_left_is_recognised_without_its_environment() {
     first.begins(&order.run);
     let ended = first.request(&order).await.unwrap_err().to_string();
     assert!(ended.starts_with("up ended with signal 9"), "{ended}");
-    assert!(is_running(&sleep));
+    until_running(&sleep, true).await;
     let second = lab.commands("true", "echo down >> calls", "");
     assert!(second.clear(&order.run).await.unwrap());
     assert!(!is_running(&sleep));

@@ -66,7 +66,7 @@ mod tests {
                 tokio::task::yield_now().await;
             }
         };
-        let waited = tokio::time::timeout(Duration::from_secs(10), waiting).await;
+        let waited = tokio::time::timeout(Duration::from_secs(60), waiting).await;
         waited.expect("places are taken and given back");
     }
 
