@@ -34,6 +34,8 @@ const MAX_GROWTH: u64 = MAX_RECEIVED_BYTES as u64 + MARGIN;
 const CROWD: u64 = 100;
 /// How many messages they send in all. What is sent of the first ones may wait in the operating system.
 const CROWD_SENDS: u64 = CROWD * 6 / 5;
+/// How long that may take: they are slowed down to about a minute.
+const CROWD_TIMEOUT: Duration = Duration::from_secs(300);
 /// How much of one connection is read per second; what may come faster, with the message that goes beyond it; and what the
 /// operating systems at both ends of a connection may hold.
 const READ_PER_SECOND: u64 = 4 << 20;
@@ -299,7 +301,7 @@ async fn a_crowd_that_floods_takes_bounded_memory() {
         let (message, sent) = (message.clone(), Arc::clone(&sent));
         crowd.spawn(send_for_ever(url.clone(), number, message, sent));
     }
-    until_true("the crowd to send", RUN_TIMEOUT, || {
+    until_true("the crowd to send", CROWD_TIMEOUT, || {
         sent.load(Ordering::Relaxed) >= CROWD_SENDS
     })
     .await;
