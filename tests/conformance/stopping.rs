@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::apps::BehavioursApp;
 use super::pair::Pair;
 
-/// Far longer than three turns take; who does not stop the test waits for its end.
+/// Far longer than three turns take: a run that is not stopped takes all of it.
 const SECONDS: u64 = 120;
 
 #[tokio::test]

@@ -18,6 +18,8 @@ const END_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often output whose pipe does not end is found the same before it is taken as whole: looks are counted, as the readers may
 /// stand still for as long as the machine does.
 const STILL_LOOKS: u32 = 200;
+/// How many looks there are in all: a descendant may write for ever.
+const LOOKS: u32 = 2_400;
 /// Pause between two of these looks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(25);
 
@@ -219,7 +221,10 @@ impl Process {
     /// hold the pipes open: then output that stands still is taken as whole.
     async fn drain(&self) {
         let (mut last, mut still) = (usize::MAX, 0);
-        while !(self.stdout.is_whole() && self.stderr.is_whole()) && still < STILL_LOOKS {
+        for _ in 0..LOOKS {
+            if (self.stdout.is_whole() && self.stderr.is_whole()) || still >= STILL_LOOKS {
+                return;
+            }
             let now = self.stdout.bytes().len() + self.stderr.bytes().len();
             still = if now == last { still + 1 } else { 0 };
             last = now;

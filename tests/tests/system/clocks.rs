@@ -9,7 +9,7 @@ use crate::support::{RUN_TIMEOUT, SOON, assert_equal_to_log, greylag, test};
 
 /// How long each run takes, in seconds.
 const DURATION_S: f64 = 12.0;
-/// How much longer a busy machine may make a run, in seconds: less than any clock is set.
+/// How much longer a busy machine may make a run, in seconds: less than any of these clocks is moved.
 const HELD_UP_S: f64 = 15.0;
 
 /// A run whose coordinator is killed in the middle and comes back with its clock so many seconds ahead.

@@ -320,8 +320,8 @@ async fn what_a_killed_worker_takes_with_it_is_said_and_small() {
     let sent = log.totals().requests;
     let counted = summary.totals.requests;
     assert!(counted <= sent, "{counted} of {sent}");
-    // About 500 requests a second. A hand-over each tenth loses 25 of them, or more where it is held up and the users are not;
-    // one that is left to the end loses all.
+    // About 500 requests a second. A hand-over every tenth of a second loses about 25 of them, and more where it is delayed and the
+    // users are not; one every three seconds usually loses more than this.
     assert!(
         sent - counted < 750,
         "{} of {sent} requests are missing",

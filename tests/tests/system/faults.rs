@@ -14,11 +14,9 @@ use crate::support::{
     test,
 };
 
-/// A lease short enough to wait for, as it is given on the command line, and longer than a busy machine holds up those that
-/// are well.
+/// A lease short enough to wait for, as it is given on the command line, and longer than a busy machine delays healthy agents.
 pub(crate) const SHORT_LEASE: &str = "7s";
-/// Time for [`SHORT_LEASE`] to end, and to be acted on by a busy machine: shorter than the lease of 30 s that there is where
-/// none is given.
+/// Time for [`SHORT_LEASE`] to end, and to be acted on by a busy machine: shorter than the default lease of 30 s.
 pub(crate) const SHORT_LEASE_OVER: Duration = Duration::from_secs(7 + 18);
 
 /// A run of `per-process`: every worker requests `/by/<its process id>`, so that the log tells workers apart. It lasts longer

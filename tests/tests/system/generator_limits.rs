@@ -71,7 +71,7 @@ async fn a_worker_at_the_end_of_its_core_is_said_beside_the_numbers() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let (summary, _) = read_summary(&directory.path().join("summary.json"));
     let generator = &summary.generator;
-    // Not those in which all users wait for a target that the machine holds up.
+    // Seconds in which all users wait for a delayed target are not saturated.
     assert!(generator.saturated_seconds > 0, "{generator:?}");
     let worst = generator.worst.as_ref().expect("it is measured");
     assert_eq!(worst.worker, 0);
@@ -138,20 +138,24 @@ async fn seconds_are_marked_where_what_was_measured_is_above_the_limits() {
     ] {
         assert!(agent[measured].as_f64().is_some(), "{measured}: {agent}");
     }
-    let marked: BTreeSet<u64> = saturated_seconds(&workers);
+    let marked = saturated_seconds(&workers);
+    assert_eq!(marked, seconds_above_the_limits(&workers), "{workers}");
+    assert_eq!(marked.len() as u64, summary.generator.saturated_seconds);
+}
+
+/// The seconds in which a worker wanted more than 90 % of its core or was more than 50 ms late, by the chart's own numbers.
+fn seconds_above_the_limits(workers: &Value) -> BTreeSet<u64> {
     let chart = &workers["chart"];
     let seconds = chart["second"].as_array().expect("seconds");
     assert!(!seconds.is_empty(), "{chart}");
-    let above = |at: usize| {
+    let is_above = |at: usize| {
         let is_above = |column: &str, limit: f64| chart[column][at].as_f64() > Some(limit);
         is_above("wanted_worst_percent", 90.0) || is_above("late_worst_ms", 50.0)
     };
-    let above: BTreeSet<u64> = (0..seconds.len())
-        .filter(|at| above(*at))
+    (0..seconds.len())
+        .filter(|at| is_above(*at))
         .filter_map(|at| seconds[at].as_u64())
-        .collect();
-    assert_eq!(marked, above, "{workers}");
-    assert_eq!(marked.len() as u64, summary.generator.saturated_seconds);
+        .collect()
 }
 
 /// Its core is shared with processes that are always busy, and its users want all of it.
@@ -187,6 +191,9 @@ async fn a_starved_generator_is_marked_and_its_seconds_can_be_left_out() {
         "{:?}",
         whole.generator
     );
+    let workers = api.get(&format!("/api/v1/runs/{id}/workers")).await.json();
+    let above = seconds_above_the_limits(&workers);
+    assert_eq!(saturated_seconds(&workers), above, "{workers}");
     let worst = whole.generator.worst.as_ref().expect("it is measured");
     assert!(
         worst.wait_percent > Some(20.0),
