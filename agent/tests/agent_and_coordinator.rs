@@ -10,7 +10,7 @@ use std::time::Duration;
 use greylag::{AgentError, Stay};
 use greylag_infra::RunTime;
 use greylag_infra::protocol::ToAgent;
-use support::{FakeCoordinator, RUN, Saved, Scene, test_of};
+use support::{FakeCoordinator, PATIENCE, RUN, Saved, Scene, test_of};
 
 /// Connections break in the middle, acknowledgements are lost, snapshots come twice: the sum is that of the
 /// target.
@@ -277,7 +277,7 @@ async fn an_agent_of_one_run_says_that_the_run_was_stopped() {
 async fn an_agent_without_runs_ends_after_its_idle_timeout() {
     let patient = Stay {
         once: false,
-        idle_timeout: Some(Duration::from_millis(100)),
+        idle_timeout: Some(Duration::from_secs(1)),
     };
     let coordinator = FakeCoordinator::start().await;
     let mut agent = coordinator.agent_that(patient);
@@ -287,7 +287,10 @@ async fn an_agent_without_runs_ends_after_its_idle_timeout() {
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        ended = agent.ended() => assert!(ended.is_ok(), "{ended:?}"),
+        ended = tokio::time::timeout(PATIENCE, agent.ended()) => {
+            let ended = ended.expect("it ends when it has been idle");
+            assert!(ended.is_ok(), "{ended:?}");
+        }
         () = staying => {}
     }
 }

@@ -100,8 +100,8 @@ pub(crate) fn webhook_of(
     };
     if certificate.is_some() && url.scheme() == "http" {
         return Err(Failure::bad_input(
-            "the certificate of a webhook has no effect, because the address of --webhook begins with http://; write \
-             https://, or leave out --webhook-certificate",
+            "the certificate of a webhook has no effect, because the webhook's address begins with http://; write https:// \
+             there, or leave the certificate out",
         ));
     }
     let tls = certificate.map(|file| trusting("--webhook-certificate", &file));

@@ -49,7 +49,10 @@ mod tests {
         // Time that passes is none that this process has on a busy machine.
         while OwnProcess::measure().processor_time < enough
             || meter.at.elapsed() < Duration::from_millis(150)
-        {}
+        {
+            let waited = meter.at.elapsed();
+            assert!(waited < Duration::from_secs(60), "no processor time");
+        }
         let health = meter.look();
         assert!(health.process_pm.unwrap() > 0, "{health:?}");
         assert!(health.memory_bytes.unwrap() > 1 << 20, "{health:?}");

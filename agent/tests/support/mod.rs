@@ -18,7 +18,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 /// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Name of the run in these tests.
 pub(crate) const RUN: &str = "run000000001";
@@ -100,9 +100,9 @@ impl FakeCoordinator {
     /// Accepts the agent and hears its hello.
     pub(crate) async fn accept_only(&self) -> (Connection, Hello) {
         let accepting = async {
-            loop {
+            // A connection that waited for too long was given up by the agent, and it dials again.
+            for _ in 0..3 {
                 let (stream, _) = self.listener.accept().await.unwrap();
-                // A connection that waited for too long was given up by the agent, and it dials again.
                 let Ok(socket) = tokio_tungstenite::accept_async(stream).await else {
                     continue;
                 };
@@ -113,6 +113,7 @@ impl FakeCoordinator {
                     None => {}
                 }
             }
+            panic!("the agent gives up its connections");
         };
         tokio::time::timeout(PATIENCE, accepting)
             .await

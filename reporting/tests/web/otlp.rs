@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use greylag_infra::WallTime;
 use greylag_infra::protocol::IntervalData;
@@ -360,8 +360,13 @@ async fn pushed_at_the_end() -> Option<ExportMetricsServiceRequest> {
     let store = site.coordinator.store();
     let saved = store.save_snapshot(&RUN.into(), &AGENT.into(), more).await;
     saved.expect("the results are saved");
+    let begun = Instant::now();
     site.coordinator.shutdown().await;
-    let message = pushed.0.recv().await?;
+    let Some(message) = pushed.0.recv().await else {
+        let took = begun.elapsed();
+        assert!(took >= Duration::from_secs(2), "only {took:?} were used");
+        return None;
+    };
     assert_eq!(pushed.0.recv().await, None, "that was the last one");
     let message = ExportMetricsServiceRequest::decode(&*message);
     Some(message.expect("the official types read it"))

@@ -295,7 +295,7 @@ async fn a_request_under_way_may_end_within_the_stop_time_out() {
             .on_stop(Walker::bye),
     );
     let mut plan = plan(&server.url, [0]);
-    plan.stop_timeout = Duration::from_secs(600);
+    plan.stop_timeout = Duration::from_secs(120);
     let took = drive_until(scenario, plan, &memory, server.has_seen(1)).await;
     assert!(
         took < Duration::from_secs(60),
@@ -316,7 +316,7 @@ async fn waiting_users_end_at_once() {
             .on_stop(Walker::bye),
     );
     let mut plan = plan(&server.url, [0, 0, 0, 3_600_000]);
-    plan.stop_timeout = Duration::from_secs(600);
+    plan.stop_timeout = Duration::from_secs(120);
     let took = drive_until(scenario, plan, &memory, server.has_seen(3)).await;
     assert!(took < Duration::from_secs(60), "{took:?}");
     assert_eq!(

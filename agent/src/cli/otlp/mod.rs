@@ -223,8 +223,8 @@ pub(crate) fn collector_of(
     let has_tls = url.scheme() == "https";
     if options.otlp_certificate.is_some() && !has_tls && !sources.is_shared("otlp_certificate") {
         return Err(Failure::bad_input(
-            "the certificate of a collector has no effect, because the address of --otlp begins with http://; write \
-             https://, or leave out --otlp-certificate",
+            "the certificate of an OTLP collector has no effect, because the collector's address begins with http://; write \
+             https:// there, or leave the certificate out",
         ));
     }
     let certificate = options.otlp_certificate.as_deref().filter(|_| has_tls);

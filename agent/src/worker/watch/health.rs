@@ -202,7 +202,10 @@ mod tests {
         let ran = || this.times().unwrap().ran;
         let before = ran();
         let computes = Duration::from_millis(150);
-        while ran() - before < computes {}
+        while ran() - before < computes {
+            let waited = begun.elapsed();
+            assert!(waited < Duration::from_secs(60), "no processor time");
+        }
         let health = watch.look(1, Duration::from_secs(1));
         assert_eq!(health.len(), 1);
         // What was looked at lies within what passed here, so its share is this or more.

@@ -21,20 +21,20 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 use crate::support::{RUN_TIMEOUT, greylag, test};
 
 /// How many snapshots the agent sends that does not flood, and how often.
-const SNAPSHOTS: u64 = 25;
+const SNAPSHOTS: u64 = 15;
 const EVERY: Duration = Duration::from_millis(200);
 /// How many snapshots the flood of results consists of, whose numbers are known when they come again.
 const DIFFERENT: u64 = 4;
 /// How much the coordinator's memory may grow beside what may be received: 64 MiB for what waits for the writer, 16 MiB of what
 /// has been checked, what each thread reads meanwhile, the buffers of each connection, and what the allocator keeps. The
-/// crowd makes it about 130 MiB while the disk is fast; without the bound of what is received it makes the whole more than 800.
+/// crowd makes it about 130 MiB while the disk is fast; without the bound of what is received it makes the whole about 500.
 const MARGIN: u64 = 256 << 20;
 const MAX_GROWTH: u64 = MAX_RECEIVED_BYTES as u64 + MARGIN;
 /// How many connections the crowd has: one message of each is more than the memory may grow by.
-const CROWD: u64 = 100;
+const CROWD: u64 = 60;
 /// How many messages they send in all. What is sent of the first ones may wait in the operating system.
 const CROWD_SENDS: u64 = CROWD * 6 / 5;
-/// How long that may take: they are slowed down to about a minute.
+/// How long that may take: they are slowed down to about half a minute.
 const CROWD_TIMEOUT: Duration = Duration::from_secs(300);
 /// How much of one connection is read per second; what may come faster, with the message that goes beyond it; and what the
 /// operating systems at both ends of a connection may hold.
